@@ -1,0 +1,1 @@
+"""The loopback WebSocket between FlowKit and the browser extension."""

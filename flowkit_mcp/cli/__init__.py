@@ -1,0 +1,1 @@
+"""The command line: flowkit-mcp and its subcommands."""

@@ -1,0 +1,99 @@
+"""Settings: the only reader of the environment and of `settings.toml`."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from flowkit_mcp.errors import InvalidSetting
+
+DEFAULT_PORT = 47815
+SIMULATOR_PORT = 47816
+
+
+class Settings(BaseModel):
+    """Where the library is and how FlowKit behaves.
+
+    Each field can be set by an environment variable `FLOWKIT_<FIELD>` or a line in
+    `<library>/settings.toml`; the environment wins.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    library: Path = Field(description="Folder with the database and all media")
+    port: int = Field(
+        default=DEFAULT_PORT, ge=1024, le=65535, description="Loopback port for the extension"
+    )
+    simulator: str | None = Field(
+        default=None,
+        pattern=r"^http://127\.0\.0\.1:\d+$",
+        description="Address of the local simulator; simulated work has a library of its own",
+    )
+    auto_approve_credits: int = Field(
+        default=0, ge=0, description="Calls up to this price in all need no approval by the person"
+    )
+    ffmpeg: Path | None = Field(default=None, description="ffmpeg binary, if not the one found")
+
+    @property
+    def simulated(self) -> bool:
+        return self.simulator is not None
+
+    @property
+    def state_dir(self) -> Path:
+        """Database, lock and pairing keys; everything else in the library is media."""
+        return self.library / ".flowkit"
+
+    @property
+    def database(self) -> Path:
+        return self.state_dir / "flowkit.db"
+
+    @property
+    def leader_lock(self) -> Path:
+        return self.state_dir / "leader.lock"
+
+    @property
+    def pairing_file(self) -> Path:
+        return self.state_dir / "pairing.json"
+
+    @classmethod
+    def load(cls, env: Mapping[str, str] | None = None, **given: Any) -> Self:
+        """Arguments win over the environment, the environment over `settings.toml`, that over defaults.
+
+        Raises:
+            InvalidSetting: a value that cannot be, naming where it came from.
+        """
+        env = os.environ if env is None else env
+        values: dict[str, Any] = {}
+        for name in cls.model_fields:
+            text = env.get(f"FLOWKIT_{name.upper()}")
+            if text:
+                values[name] = text
+        values |= {name: value for name, value in given.items() if value is not None}
+        library = Path(values.get("library") or cls._default_library("simulator" in values))
+        values["library"] = library.expanduser().absolute()
+        file = values["library"] / "settings.toml"
+        if file.is_file():
+            try:
+                values = tomllib.loads(file.read_text(encoding="utf-8")) | values
+            except tomllib.TOMLDecodeError as error:
+                raise InvalidSetting(f"{file} is not valid TOML: {error}") from error
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = str(first["loc"][0]) if first["loc"] else "settings"
+            raise InvalidSetting(
+                f"setting {field!r} is {first.get('input')!r}: {first['msg']}",
+                hint=f"Correct FLOWKIT_{field.upper()} or {file}.",
+            ) from error
+
+    @staticmethod
+    def _default_library(simulated: bool) -> Path:
+        base = Path(platformdirs.user_data_dir("FlowKit", appauthor=False))
+        return base / ("simulated" if simulated else "library")

@@ -1,0 +1,1 @@
+"""Files, probing, cutting: everything about media that needs no provider."""

@@ -1,0 +1,1 @@
+"""Google Flow through the user's own signed-in browser tab."""

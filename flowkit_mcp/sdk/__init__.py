@@ -1,0 +1,1 @@
+"""FlowKit for Python programs: projects, videos, scenes, characters, jobs."""

@@ -1,0 +1,1 @@
+"""FlowKit as an MCP server on stdio."""

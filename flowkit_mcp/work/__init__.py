@@ -1,0 +1,1 @@
+"""The queue at work: who leads, what runs, the paid path, recovery."""
