@@ -6,7 +6,6 @@ Both sides derive the profile's key as HKDF-SHA256(code secret, salt = instance 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import re
@@ -94,7 +93,7 @@ class Profile(BaseModel):
 
 
 class _Book(BaseModel):
-    pending: list[_Pending] = []
+    pending: _Pending | None = None
     profiles: dict[str, Profile] = {}
 
 
@@ -110,41 +109,34 @@ class PairingBook:
         self._clock = clock
 
     def issue_code(self, port: int) -> PairingCode:
-        """A new single-use code, valid for ten minutes."""
+        """A new single-use code, valid for ten minutes; it replaces an earlier one still open."""
         book = self._read()
         secret = secrets.token_bytes(32)
-        book.pending.append(
-            _Pending(secret=secret.hex(), expires_at=self._clock.now() + CODE_LIFE_MS)
-        )
+        book.pending = _Pending(secret=secret.hex(), expires_at=self._clock.now() + CODE_LIFE_MS)
         self._write(book)
         return PairingCode(port, secret)
 
-    def keys_for(self, instance: str) -> list[bytes]:
-        """Keys that this profile may prove: those of codes still open, and its own if it has paired."""
+    def key_for(self, instance: str, *, pairing: bool) -> bytes | None:
+        """The key this profile must prove: of the open code while pairing, else its own."""
         book = self._read()
-        keys = [
-            profile_key(bytes.fromhex(pending.secret), instance)
-            for pending in book.pending
-            if pending.expires_at > self._clock.now()
-        ]
+        if pairing:
+            if book.pending is None or book.pending.expires_at <= self._clock.now():
+                return None
+            return profile_key(bytes.fromhex(book.pending.secret), instance)
         paired = book.profiles.get(instance)
-        return ([bytes.fromhex(paired.key)] if paired else []) + keys
+        return bytes.fromhex(paired.key) if paired else None
 
     def confirm(self, instance: str, key: bytes, label: str) -> None:
-        """Both proofs were good: remember the profile and burn the code its key came from."""
+        """Both proofs were good: remember the profile, and burn the code if its key came from it."""
         book = self._read()
         known = book.profiles.get(instance)
-        paired_at = known.paired_at if known and known.key == key.hex() else self._clock.now()
-        book.pending = [
-            pending
-            for pending in book.pending
-            if pending.expires_at > self._clock.now()
-            and profile_key(bytes.fromhex(pending.secret), instance) != key
-        ]
-        profile = Profile(instance=instance, label=label, key=key.hex(), paired_at=paired_at)
-        if known == profile and book == self._read():
+        if known and known.key == key.hex() and known.label == label:
             return
-        book.profiles[instance] = profile
+        if book.pending and profile_key(bytes.fromhex(book.pending.secret), instance) == key:
+            book.pending = None
+        book.profiles[instance] = Profile(
+            instance=instance, label=label, key=key.hex(), paired_at=self._clock.now()
+        )
         self._write(book)
 
     def profiles(self) -> list[Profile]:
@@ -186,7 +178,3 @@ class PairingBook:
             os.fsync(file.fileno())
         Path(name).replace(self._file)
 
-
-def fingerprint(key: bytes) -> str:
-    """A short name for a key that gives nothing away, for logs."""
-    return hashlib.sha256(b"fp" + key).hexdigest()[:8]

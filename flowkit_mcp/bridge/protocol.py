@@ -65,6 +65,8 @@ class Hello(_Message):
     protocol: int
     instance: Instance
     nonce: Nonce
+    #: A code has just been pasted: prove with its key, not with the stored one.
+    pairing: bool = False
 
 
 class Challenge(_Message):
