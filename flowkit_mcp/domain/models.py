@@ -136,6 +136,8 @@ class Project(Row):
     style: str
     status: ProjectStatus
     provider: str
+    budget_credits: int | None
+    thumbnail_asset_id: str | None
     created_at: int
     updated_at: int
 
@@ -162,6 +164,7 @@ class Video(Row):
     orientation: Orientation | None  #: None = both
     privacy: str
     tags: Json[list[str]]
+    removed_at: int | None
     created_at: int
     updated_at: int
 
@@ -250,12 +253,14 @@ class Job(Row):
     id: int
     kind: JobKind
     request: Json[dict[str, Any]]
+    fingerprint: str
     provider: str
     project_id: str | None
     video_id: str | None
     scene_id: str | None
     character_id: str | None
     orientation: Orientation | None
+    stage: Stage | None
     state: JobState
     #: Why it waits, failed or needs a person: the code of an error.
     reason: str | None
