@@ -185,7 +185,8 @@ class Provider(Protocol):
 
     async def submit(self, brief: Brief, client_ref: str, via: str | None) -> Submission:
         """The only method that may cost. Raises Rejected and others only with proof that nothing was
-        accepted; OutcomeUnknown in every other case."""
+        accepted; OutcomeUnknown in every other case.
+        """
         ...
 
     async def look_up(self, call: SentCall) -> Found:

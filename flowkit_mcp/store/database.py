@@ -95,7 +95,8 @@ class Tx:
 
 class Database:
     """One library's database. Open with `async with Database.open(path)`: an unclosed connection keeps
-    the process from exiting."""
+    the process from exiting.
+    """
 
     def __init__(self, path: Path, writer: aiosqlite.Connection, reader: aiosqlite.Connection):
         self.path = path

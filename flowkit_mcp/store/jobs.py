@@ -1,0 +1,200 @@
+"""The queue: enqueue once, claim, move from state to state, and the event log that tells the story.
+
+`transition` is the only way a job changes state, and writes its event in the same transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from flowkit_mcp.domain.models import Job, JobEvent, JobState
+from flowkit_mcp.store.database import Reads, Tx, marks, row, rows, the_row
+
+#: Repeated word for word wherever the partial indexes are to serve (design.md §3.8).
+LIVE = "state IN ('queued','running','waiting','needs_attention')"
+READY = "state IN ('queued','waiting')"
+
+
+async def job(reads: Reads, id: int) -> Job:
+    return await the_row(reads, Job, f"job {id}", "SELECT * FROM job WHERE id = :id", id=id)
+
+
+async def live_job(reads: Reads, fingerprint: str) -> Job | None:
+    """The job that is already at work on the same request."""
+    return await row(
+        reads, Job, f"SELECT * FROM job WHERE fingerprint = :f AND {LIVE}", f=fingerprint
+    )
+
+
+async def jobs(
+    reads: Reads,
+    *,
+    states: Sequence[JobState] = (),
+    project_id: str | None = None,
+    video_id: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[Job]:
+    """Newest first; `before` is the last id of the page before."""
+    where = ["(:p IS NULL OR project_id = :p)", "(:v IS NULL OR video_id = :v)"]
+    args: dict[str, Any] = {"p": project_id, "v": video_id, "limit": limit}
+    if states:
+        names, more = marks(states, "state")
+        where.append(f"state IN ({names})")
+        args |= more
+    if before is not None:
+        where.append("id < :before")
+        args["before"] = before
+    return await rows(
+        reads,
+        Job,
+        f"SELECT * FROM job WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT :limit",
+        **args,
+    )
+
+
+async def count_by_state(reads: Reads) -> dict[JobState, int]:
+    found = await reads.all("SELECT state, count(*) AS n FROM job GROUP BY state")
+    return {JobState(item["state"]): item["n"] for item in found}
+
+
+async def enqueue(tx: Tx, *, now: int, **values: Any) -> tuple[Job, bool]:
+    """A new job, or the live one with the same fingerprint. Returns it and whether it is new."""
+    values["request"] = json.dumps(values["request"])
+    names = ", ".join(values)
+    places = ", ".join(f":{name}" for name in values)
+    added = await tx.all(
+        f"INSERT INTO job ({names}, run_at, created_at) VALUES ({places}, :now, :now) "
+        "ON CONFLICT DO NOTHING RETURNING id",
+        **values,
+        now=now,
+    )
+    if added:
+        await log(tx, added[0]["id"], "enqueued", now, credits=values.get("credits_estimate", 0))
+        return await job(tx, added[0]["id"]), True
+    existing = await live_job(tx, values["fingerprint"])
+    if existing is None:
+        raise AssertionError("a job conflicts, but not by its fingerprint")
+    return existing, False
+
+
+async def claim(
+    tx: Tx,
+    *,
+    now: int,
+    generation: int,
+    readable: Sequence[str],
+    payable: Sequence[str],
+    limit: int,
+) -> list[Job]:
+    """Take jobs that are due: `waiting` ones of providers that may be read, `queued` ones of providers
+    that may be paid. Most urgent first.
+    """
+    read, read_args = marks(readable, "r")
+    pay, pay_args = marks(payable, "p")
+    found = await tx.all(
+        f"""UPDATE job SET state = 'running', generation = :g, started_at = coalesce(started_at, :now)
+             WHERE id IN (SELECT id FROM job WHERE {READY} AND run_at <= :now AND cancel_requested = 0
+                            AND ((state = 'waiting' AND provider IN ({read}))
+                              OR (state = 'queued' AND provider IN ({pay})))
+                          ORDER BY priority, run_at, id LIMIT :limit)
+         RETURNING *""",
+        g=generation,
+        now=now,
+        limit=limit,
+        **read_args,
+        **pay_args,
+    )
+    return sorted(
+        (Job.model_validate(item) for item in found), key=lambda j: (j.priority, j.run_at, j.id)
+    )
+
+
+async def next_run_at(reads: Reads) -> int | None:
+    """When the next job is due."""
+    found = await reads.all(f"SELECT min(run_at) AS at FROM job WHERE {READY}")
+    return found[0]["at"]
+
+
+async def transition(
+    tx: Tx,
+    id: int,
+    to: JobState,
+    *,
+    now: int,
+    generation: int | None = None,
+    event: str,
+    data: dict[str, Any] | None = None,
+    **values: Any,
+) -> bool:
+    """Move a job to another state with its event.
+
+    With `generation`, only while this leadership still holds it: False means "somebody else leads now,
+    stop". A final state sets `finished_at`; any other clears reason and message unless given.
+    """
+    values.setdefault("reason", None)
+    values.setdefault("message", None)
+    values["state"] = to
+    if to is not JobState.RUNNING:
+        values["generation"] = None
+    values["finished_at"] = now if to.final else None
+    sets = ", ".join(f"{name} = :{name}" for name in values)
+    held = "" if generation is None else " AND state = 'running' AND generation = :_g"
+    changed = await tx.run(
+        f"UPDATE job SET {sets} WHERE id = :_id{held}", **values, _id=id, _g=generation
+    )
+    if changed:
+        await log(tx, id, event, now, **(data or {}))
+    return bool(changed)
+
+
+async def set_progress(tx: Tx, id: int, generation: int, progress: float) -> bool:
+    """How far a running job is, 0 to 1."""
+    return bool(
+        await tx.run(
+            "UPDATE job SET progress = :p WHERE id = :id AND state = 'running' AND generation = :g",
+            p=max(0.0, min(1.0, progress)),
+            id=id,
+            g=generation,
+        )
+    )
+
+
+async def request_cancel(tx: Tx, id: int, now: int) -> None:
+    """Ask the leader to stop a running job."""
+    await tx.update("job", id, cancel_requested=1)
+    await log(tx, id, "cancel_requested", now)
+
+
+async def orphans(reads: Reads, generation: int) -> list[Job]:
+    """Running jobs of an earlier leadership: whoever ran them is gone."""
+    return await rows(
+        reads, Job, "SELECT * FROM job WHERE state = 'running' AND generation < :g", g=generation
+    )
+
+
+async def log(tx: Tx, job_id: int, type: str, now: int, **data: Any) -> None:
+    await tx.insert(
+        "job_event",
+        job_id=job_id,
+        at=now,
+        type=type,
+        data=json.dumps(data, ensure_ascii=False) if data else None,
+    )
+
+
+async def events(reads: Reads, job_id: int) -> list[JobEvent]:
+    return await rows(
+        reads, JobEvent, "SELECT * FROM job_event WHERE job_id = :id ORDER BY id", id=job_id
+    )
+
+
+async def prune_events(tx: Tx, before: int) -> int:
+    """Forget events of jobs that ended long ago; the ledger (`operation`) is never pruned."""
+    return await tx.run(
+        """DELETE FROM job_event WHERE at < :before AND job_id IN
+             (SELECT id FROM job WHERE state IN ('succeeded','failed','cancelled'))""",
+        before=before,
+    )

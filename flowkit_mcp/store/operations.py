@@ -1,0 +1,260 @@
+"""The ledger of calls that may cost, the gate and the pacing, and who leads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from flowkit_mcp.domain.models import (
+    Account,
+    Gate,
+    Job,
+    Leader,
+    Operation,
+    OperationState,
+    ProviderState,
+)
+from flowkit_mcp.store.database import Reads, Tx, row, rows, the_row
+from flowkit_mcp.store.jobs import log
+
+# ---- operations ------------------------------------------------------------------------------
+
+
+async def operation(reads: Reads, id: int) -> Operation:
+    return await the_row(
+        reads, Operation, f"operation {id}", "SELECT * FROM operation WHERE id = :id", id=id
+    )
+
+
+async def live_operation(reads: Reads, job_id: int) -> Operation | None:
+    """The one call of a job whose end is not known yet; the database allows no second."""
+    return await row(
+        reads,
+        Operation,
+        "SELECT * FROM operation WHERE job_id = :j AND state IN ('intended','submitted','unknown')",
+        j=job_id,
+    )
+
+
+async def operations(reads: Reads, job_id: int) -> list[Operation]:
+    return await rows(
+        reads, Operation, "SELECT * FROM operation WHERE job_id = :j ORDER BY id", j=job_id
+    )
+
+
+async def in_flight(reads: Reads, provider: str) -> int:
+    """How many calls are at the provider now."""
+    found = await reads.all(
+        "SELECT count(*) AS n FROM operation WHERE provider = :p AND state IN ('intended','submitted')",
+        p=provider,
+    )
+    return int(found[0]["n"])
+
+
+async def intend(
+    tx: Tx,
+    job: Job,
+    *,
+    account: str,
+    client_ref: str,
+    via: str | None,
+    estimate: int,
+    before: int | None,
+    now: int,
+    next_submit_at: int,
+) -> Operation:
+    """Write down that a call is about to be made, before it is made; also sets the pacing."""
+    id = await tx.insert(
+        "operation",
+        job_id=job.id,
+        provider=job.provider,
+        account=account,
+        state=OperationState.INTENDED,
+        client_ref=client_ref,
+        via=via,
+        credits_estimate=estimate,
+        credits_before=before,
+        intended_at=now,
+    )
+    await tx.run(
+        "UPDATE provider_state SET next_submit_at = :at WHERE provider = :p",
+        at=next_submit_at,
+        p=job.provider,
+    )
+    await log(tx, job.id, "intended", now, operation=id, credits=estimate)
+    return await operation(tx, id)
+
+
+async def submitted(
+    tx: Tx, op: Operation, *, remote_id: str, credits_after: int | None, now: int
+) -> None:
+    """The provider accepted: from here on only reading remains."""
+    await tx.update(
+        "operation",
+        op.id,
+        state=OperationState.SUBMITTED,
+        remote_id=remote_id,
+        submitted_at=now,
+        credits_after=credits_after,
+    )
+    await log(tx, op.job_id, "submitted", now, operation=op.id, remote_id=remote_id)
+
+
+async def settle(
+    tx: Tx,
+    op: Operation,
+    state: OperationState,
+    *,
+    now: int,
+    reply: dict[str, Any] | None = None,
+    credits_after: int | None = None,
+) -> None:
+    """The call's end is known (or, for `unknown`, has to be asked of a person)."""
+    values: dict[str, Any] = {"state": state}
+    if state is not OperationState.UNKNOWN:
+        values["settled_at"] = now
+    if reply is not None:
+        values["reply"] = json.dumps(reply, ensure_ascii=False)
+    if credits_after is not None:
+        values["credits_after"] = credits_after
+    await tx.update("operation", op.id, **values)
+    await log(tx, op.job_id, f"operation_{state}", now, operation=op.id, **(reply or {}))
+
+
+async def proven(reads: Reads, provider: str, account: str) -> tuple[tuple[str, str], ...]:
+    """(client_ref, remote_id) of the newest accepted calls: the canary for ids derived from our refs."""
+    found = await reads.all(
+        """SELECT client_ref, remote_id FROM operation
+            WHERE provider = :p AND account = :a AND remote_id IS NOT NULL ORDER BY id DESC LIMIT 20""",
+        p=provider,
+        a=account,
+    )
+    return tuple((item["client_ref"], item["remote_id"]) for item in found)
+
+
+async def spent(reads: Reads, *, project_id: str | None = None, since: int = 0) -> int:
+    """Credits of calls that were accepted and not refunded, plus those whose outcome is unknown."""
+    found = await reads.all(
+        """SELECT coalesce(sum(o.credits_estimate), 0) AS n FROM operation o JOIN job j ON j.id = o.job_id
+            WHERE o.state IN ('intended','submitted','done','unknown') AND o.intended_at >= :since
+              AND (:p IS NULL OR j.project_id = :p)""",
+        since=since,
+        p=project_id,
+    )
+    return int(found[0]["n"])
+
+
+# ---- gate, pacing, account -------------------------------------------------------------------
+
+
+async def provider_state(reads: Reads, provider: str) -> ProviderState | None:
+    return await row(
+        reads, ProviderState, "SELECT * FROM provider_state WHERE provider = :p", p=provider
+    )
+
+
+async def provider_states(reads: Reads) -> Sequence[ProviderState]:
+    return await rows(reads, ProviderState, "SELECT * FROM provider_state ORDER BY provider")
+
+
+async def ensure_provider(tx: Tx, provider: str, now: int) -> ProviderState:
+    await tx.run(
+        "INSERT INTO provider_state (provider, updated_at) VALUES (:p, :now) ON CONFLICT DO NOTHING",
+        p=provider,
+        now=now,
+    )
+    return await the_row(
+        tx, ProviderState, provider, "SELECT * FROM provider_state WHERE provider = :p", p=provider
+    )
+
+
+async def set_gate(
+    tx: Tx,
+    provider: str,
+    gate: Gate,
+    *,
+    now: int,
+    reason: str | None = None,
+    message: str | None = None,
+    resume_at: int | None = None,
+    probing: bool = False,
+    failures: int = 0,
+) -> None:
+    await tx.run(
+        """UPDATE provider_state SET gate = :gate, reason = :reason, message = :message, resume_at = :resume_at,
+                  probing = :probing, failures = :failures, updated_at = :now WHERE provider = :p""",
+        gate=gate,
+        reason=reason,
+        message=message,
+        resume_at=resume_at,
+        probing=probing,
+        failures=failures,
+        now=now,
+        p=provider,
+    )
+
+
+async def set_connection(
+    tx: Tx, provider: str, *, connected: bool, lane: str | None, now: int
+) -> None:
+    await tx.run(
+        "UPDATE provider_state SET connected = :c, lane = :l, updated_at = :now WHERE provider = :p",
+        c=connected,
+        l=lane,
+        now=now,
+        p=provider,
+    )
+
+
+async def set_account(tx: Tx, provider: str, account: Account, now: int) -> None:
+    await tx.run(
+        "UPDATE provider_state SET account = :a, account_at = :now, updated_at = :now WHERE provider = :p",
+        a=account.model_dump_json(),
+        now=now,
+        p=provider,
+    )
+
+
+# ---- leader ----------------------------------------------------------------------------------
+
+
+async def leader(reads: Reads) -> Leader | None:
+    return await row(
+        reads,
+        Leader,
+        """SELECT generation, pid, version, started_at, heartbeat_at, resign_requested
+             FROM leader WHERE one = 1""",
+    )
+
+
+async def begin_leadership(tx: Tx, *, pid: int, version: str, now: int) -> int:
+    """A new generation; returns its number."""
+    found = await tx.all(
+        """INSERT INTO leader (one, generation, pid, version, started_at, heartbeat_at)
+           VALUES (1, 1, :pid, :version, :now, :now)
+           ON CONFLICT (one) DO UPDATE SET generation = generation + 1, pid = excluded.pid,
+             version = excluded.version, started_at = excluded.started_at,
+             heartbeat_at = excluded.heartbeat_at, resign_requested = 0
+        RETURNING generation""",
+        pid=pid,
+        version=version,
+        now=now,
+    )
+    return int(found[0]["generation"])
+
+
+async def heartbeat(tx: Tx, generation: int, now: int) -> bool:
+    """False: somebody else leads."""
+    return bool(
+        await tx.run(
+            "UPDATE leader SET heartbeat_at = :now WHERE one = 1 AND generation = :g",
+            now=now,
+            g=generation,
+        )
+    )
+
+
+async def request_resign(tx: Tx) -> None:
+    """A newer program asks the leader to finish its submit and let go."""
+    await tx.run("UPDATE leader SET resign_requested = 1 WHERE one = 1")

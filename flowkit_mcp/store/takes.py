@@ -1,0 +1,238 @@
+"""Assets, takes and slots: what was made, what is in use, what is still missing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flowkit_mcp.domain.models import Asset, MediaFile, Orientation, Render, Slot, Stage, Take
+from flowkit_mcp.store.database import Reads, Tx, row, rows, the_row
+
+
+async def take(reads: Reads, id: str) -> Take:
+    return await the_row(reads, Take, f"take {id!r}", "SELECT * FROM take WHERE id = :id", id=id)
+
+
+async def asset(reads: Reads, id: str) -> Asset:
+    return await the_row(reads, Asset, f"asset {id!r}", "SELECT * FROM asset WHERE id = :id", id=id)
+
+
+async def takes(
+    reads: Reads,
+    *,
+    scene_id: str | None = None,
+    character_id: str | None = None,
+    orientation: Orientation | None = None,
+    stage: Stage | None = None,
+) -> list[Take]:
+    """The takes of one slot, or of several; by number."""
+    return await rows(
+        reads,
+        Take,
+        """SELECT * FROM take WHERE scene_id IS :s AND character_id IS :c
+              AND (:o IS NULL OR orientation = :o) AND (:g IS NULL OR stage = :g)
+            ORDER BY orientation, stage, number""",
+        s=scene_id,
+        c=character_id,
+        o=orientation,
+        g=stage,
+    )
+
+
+async def slots(
+    reads: Reads, *, scene_id: str | None = None, character_id: str | None = None
+) -> list[Slot]:
+    """The six slots of a scene, or the one of a character."""
+    if scene_id is not None:
+        return await rows(reads, Slot, "SELECT * FROM slot WHERE scene_id = :id", id=scene_id)
+    return await rows(reads, Slot, "SELECT * FROM slot WHERE character_id = :id", id=character_id)
+
+
+async def slots_of_video(reads: Reads, video_id: str) -> list[Slot]:
+    return await rows(
+        reads,
+        Slot,
+        """SELECT slot.* FROM slot JOIN scene s ON s.id = slot.scene_id
+            WHERE s.video_id = :v AND s.removed_at IS NULL""",
+        v=video_id,
+    )
+
+
+async def next_number(
+    reads: Reads,
+    *,
+    scene_id: str | None,
+    character_id: str | None,
+    orientation: Orientation,
+    stage: Stage,
+) -> int:
+    """The number the next take of this slot gets."""
+    found = await reads.all(
+        """SELECT coalesce(max(number), 0) + 1 AS next FROM take
+            WHERE scene_id IS :s AND character_id IS :c AND stage = :g AND (:c IS NOT NULL OR orientation = :o)""",
+        s=scene_id,
+        c=character_id,
+        g=stage,
+        o=orientation,
+    )
+    return int(found[0]["next"])
+
+
+async def add_asset(tx: Tx, file: MediaFile, *, id: str, path: str, now: int) -> Asset:
+    """`path` is relative to the library."""
+    await tx.insert(
+        "asset",
+        id=id,
+        media=file.media,
+        path=path,
+        sha256=file.sha256,
+        bytes=file.bytes,
+        width=file.width,
+        height=file.height,
+        duration_ms=file.duration_ms,
+        created_at=now,
+    )
+    return await asset(tx, id)
+
+
+async def add_take(tx: Tx, *, id: str, number: int, now: int, select: bool, **values: Any) -> Take:
+    """One attempt at a slot; `select` puts it into use, and the one before stays in the library."""
+    values["params"] = json.dumps(values.get("params") or {})
+    await tx.insert("take", id=id, number=number, selected=0, created_at=now, **values)
+    if select:
+        await select_take(tx, await take(tx, id))
+    return await take(tx, id)
+
+
+async def select_take(tx: Tx, chosen: Take) -> None:
+    """Put a take into use. Downstream, takes made from it count again; nothing is erased."""
+    await tx.run(
+        """UPDATE take SET selected = 0 WHERE selected = 1 AND scene_id IS :s AND character_id IS :c
+              AND stage = :g AND (:c IS NOT NULL OR orientation = :o)""",
+        s=chosen.scene_id,
+        c=chosen.character_id,
+        g=chosen.stage,
+        o=chosen.orientation,
+    )
+    await tx.update("take", chosen.id, selected=1)
+    downstream = {Stage.IMAGE: Stage.VIDEO, Stage.VIDEO: Stage.UPSCALE}.get(chosen.stage)
+    if downstream is None:
+        return
+    made = await row(
+        tx,
+        Take,
+        """SELECT * FROM take WHERE made_from_id = :id AND scene_id = :s AND orientation = :o AND stage = :g
+            ORDER BY selected DESC, number DESC LIMIT 1""",
+        id=chosen.id,
+        s=chosen.scene_id,
+        o=chosen.orientation,
+        g=downstream,
+    )
+    if made is not None and not made.selected:
+        await select_take(tx, made)
+
+
+# ---- where a provider knows it ---------------------------------------------------------------
+
+
+async def add_remote(
+    tx: Tx,
+    *,
+    asset_id: str,
+    provider: str,
+    account: str,
+    remote_id: str,
+    remote_project_id: str | None,
+    now: int,
+) -> None:
+    await tx.run(
+        """INSERT INTO asset_remote (asset_id, provider, account, remote_id, remote_project_id, created_at)
+           VALUES (:asset_id, :provider, :account, :remote_id, :remote_project_id, :now)
+           ON CONFLICT DO UPDATE SET asset_id = excluded.asset_id, gone_at = NULL""",
+        asset_id=asset_id,
+        provider=provider,
+        account=account,
+        remote_id=remote_id,
+        remote_project_id=remote_project_id,
+        now=now,
+    )
+
+
+async def remote_id(
+    reads: Reads, asset_id: str, provider: str, account: str, remote_project_id: str | None
+) -> str | None:
+    """Under which id this account knows the asset in that project (None: in any)."""
+    found = await reads.all(
+        """SELECT remote_id FROM asset_remote WHERE asset_id = :a AND provider = :p AND account = :c
+              AND gone_at IS NULL AND (:j IS NULL OR remote_project_id IS :j) ORDER BY created_at DESC LIMIT 1""",
+        a=asset_id,
+        p=provider,
+        c=account,
+        j=remote_project_id,
+    )
+    return found[0]["remote_id"] if found else None
+
+
+async def mark_gone(tx: Tx, provider: str, account: str, remote_id: str, now: int) -> None:
+    """The provider does not know this id any more (an upload expired); it is uploaded anew when needed."""
+    await tx.run(
+        "UPDATE asset_remote SET gone_at = :now WHERE provider = :p AND account = :c AND remote_id = :r",
+        now=now,
+        p=provider,
+        c=account,
+        r=remote_id,
+    )
+
+
+# ---- renders ---------------------------------------------------------------------------------
+
+
+async def renders(reads: Reads, video_id: str) -> list[Render]:
+    """Newest first."""
+    return await rows(
+        reads,
+        Render,
+        "SELECT * FROM render WHERE video_id = :v ORDER BY created_at DESC, number DESC",
+        v=video_id,
+    )
+
+
+async def render(reads: Reads, id: str) -> Render:
+    return await the_row(
+        reads, Render, f"render {id!r}", "SELECT * FROM render WHERE id = :id", id=id
+    )
+
+
+async def next_render_number(reads: Reads, video_id: str, orientation: Orientation) -> int:
+    found = await reads.all(
+        "SELECT coalesce(max(number), 0) + 1 AS next FROM render WHERE video_id = :v AND orientation = :o",
+        v=video_id,
+        o=orientation,
+    )
+    return int(found[0]["next"])
+
+
+async def add_render(
+    tx: Tx,
+    *,
+    id: str,
+    video_id: str,
+    orientation: Orientation,
+    number: int,
+    asset_id: str,
+    recipe: dict[str, Any],
+    job_id: int,
+    now: int,
+) -> Render:
+    await tx.insert(
+        "render",
+        id=id,
+        video_id=video_id,
+        orientation=orientation,
+        number=number,
+        asset_id=asset_id,
+        recipe=json.dumps(recipe, sort_keys=True),
+        job_id=job_id,
+        created_at=now,
+    )
+    return await render(tx, id)
