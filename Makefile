@@ -1,0 +1,50 @@
+# FlowKit's commands. `make` alone lists them. Every target sets itself up from python3 ≥ 3.11 and its venv module.
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= ./demo-film
+ARGS ?=
+
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+RUN := "$(BIN)/python" -m
+QUICK := not crash and not media and not e2e and not node
+PYTEST := $(RUN) pytest -q --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all test-crash check format wheel setup clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\n  PYTHON=python3.12 chooses the Python, ARGS="-k word" goes to pytest or the demo.\n'
+
+demo: setup ## Make a three-scene film with the local simulator (no account, no credits): OUT=./demo-film
+	@"$(BIN)/flowkit-mcp" demo --out "$(OUT)" $(ARGS)
+
+test: setup ## The quick suite: no network, no ffprobe, no Node, no browser
+	@$(PYTEST) -m "$(QUICK)" $(ARGS)
+
+test-all: setup ## Everything: also kills, real encodes, the whole program and Node
+	@$(PYTEST) $(ARGS)
+
+test-crash: setup ## Only the tests that kill real processes
+	@$(PYTEST) -m crash $(ARGS)
+
+check: setup ## Lint, formatting and types
+	@$(RUN) ruff check --quiet .
+	@$(RUN) ruff format --check --quiet . || { echo "not formatted: run make format"; exit 1; }
+	@$(RUN) pyright --warnings
+
+format: setup ## Mend what ruff can mend
+	@$(RUN) ruff check --quiet --fix .
+	@$(RUN) ruff format .
+
+wheel: setup ## Build the wheel and the source package into dist/
+	@$(RUN) hatchling build
+
+setup: # the environment; says nothing and takes no time when it is already right
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is missing: sudo apt-get install python3 python3-venv"; exit 1; }
+	@"$(PYTHON)" scripts/prepare.py "$(VENV)"
+
+clean: ## Remove the environment, caches and build results (never a film)
+	@rm -rf "$(VENV)" build dist .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
