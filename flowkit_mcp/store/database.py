@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -107,7 +107,7 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path) -> AsyncIterator[Database]:
+    async def open(cls, path: Path) -> AsyncGenerator[Database]:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with contextlib.AsyncExitStack() as stack:
             connections: list[aiosqlite.Connection] = []
@@ -133,7 +133,7 @@ class Database:
         return await _fetch(self._reader, sql, args)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
+    async def transaction(self) -> AsyncGenerator[Tx]:
         """`BEGIN IMMEDIATE` … `COMMIT`, or `ROLLBACK` on any exception, cancellation included.
 
         A task cancelled inside finishes the commit or the rollback before it gives way, so that no other
