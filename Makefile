@@ -11,7 +11,8 @@ QUICK := not crash and not media and not e2e and not node
 PYTEST := $(RUN) pytest -q --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-crash check format wheel setup clean
+.NOTPARALLEL:
+.PHONY: help demo test test-slow test-all test-crash check format wheel setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,8 +24,10 @@ demo: setup ## Make a three-scene film with the local simulator (no account, no 
 test: setup ## The quick suite: no network, no ffprobe, no Node, no browser
 	@$(PYTEST) -m "$(QUICK)" $(ARGS)
 
-test-all: setup ## Everything: also kills, real encodes, the whole program and Node
-	@$(PYTEST) $(ARGS)
+test-slow: setup ## The rest: kills, real encodes, the whole program, Node
+	@$(PYTEST) -m "not ($(QUICK))" $(ARGS)
+
+test-all: test test-slow ## Both
 
 test-crash: setup ## Only the tests that kill real processes
 	@$(PYTEST) -m crash $(ARGS)
