@@ -140,3 +140,11 @@ _adapter: TypeAdapter[PaidRequest | Merge] = TypeAdapter(Request)
 def request_of(job: Job) -> PaidRequest | Merge:
     """The request a job was made from."""
     return _adapter.validate_python(job.request)
+
+
+def paid_request_of(job: Job) -> PaidRequest:
+    """The request of a job that a provider carries out."""
+    request = request_of(job)
+    if isinstance(request, Merge):
+        raise TypeError(f"job {job.id} is a merge and needs no provider")
+    return request

@@ -112,6 +112,18 @@ async def claim(
     )
 
 
+async def anything_due(reads: Reads, now: int) -> bool:
+    """Whether a claim could find a job."""
+    return bool(
+        await reads.all(f"SELECT 1 FROM job WHERE {READY} AND run_at <= :now LIMIT 1", now=now)
+    )
+
+
+async def to_cancel(reads: Reads) -> list[Job]:
+    """Unfinished jobs that the person wants to stop."""
+    return await rows(reads, Job, f"SELECT * FROM job WHERE cancel_requested = 1 AND {LIVE}")
+
+
 async def next_run_at(reads: Reads) -> int | None:
     """When the next job is due."""
     found = await reads.all(f"SELECT min(run_at) AS at FROM job WHERE {READY}")

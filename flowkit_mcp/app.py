@@ -1,0 +1,425 @@
+"""FlowKit, the composition root: one library opened, its leader elected, its queue reachable.
+
+`async with FlowKit.open() as kit:` is all a program needs. Nothing here is global.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from pydantic import BaseModel, ConfigDict
+
+import flowkit_mcp
+from flowkit_mcp.bridge.host import BridgeHost
+from flowkit_mcp.bridge.pairing import PairingBook
+from flowkit_mcp.clock import Clock
+from flowkit_mcp.config import Settings
+from flowkit_mcp.domain.models import (
+    Account,
+    Gate,
+    Job,
+    JobState,
+    Leader,
+    Operation,
+    OperationState,
+    Priority,
+    ProviderState,
+)
+from flowkit_mcp.domain.requests import Merge, PaidRequest
+from flowkit_mcp.errors import Conflict, LibraryTooNew, NotConnected, RequestError
+from flowkit_mcp.media.binaries import find_ffmpeg
+from flowkit_mcp.media.files import MediaStore
+from flowkit_mcp.providers.base import Provider
+from flowkit_mcp.providers.flow.provider import FlowProvider
+from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.store.database import Database
+from flowkit_mcp.store.lock import LeaderLock
+from flowkit_mcp.store.migrate import migrate, newest, schema_version
+from flowkit_mcp.work.leader import Leadership
+from flowkit_mcp.work.worker import Worker
+from flowkit_mcp.work.workshop import Workshop, log
+
+FLOW = "flow"
+SILENT_LEADER_MS = 30_000
+PORT_RETRY_S = 5.0
+SCHEMA_PATIENCE_S = 20.0
+
+
+class Status(BaseModel):
+    """The truth about this library, from the database and this process."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    library: str
+    simulated: bool
+    leading: bool
+    leader: Leader | None
+    leader_silent: bool
+    provider: ProviderState | None
+    jobs: dict[JobState, int]
+    spent_credits: int
+
+
+class FlowKit:
+    """An open library. Made by `FlowKit.open`."""
+
+    def __init__(self, settings: Settings, db: Database, clock: Clock, lock: LeaderLock) -> None:
+        self.settings = settings
+        self.db = db
+        self.clock = clock
+        self.media = MediaStore(settings.library)
+        self._lock = lock
+        self._worker: Worker | None = None
+        self._leadership: Leadership | None = None
+        self._provider: Provider | None = None
+        self._on_step: Callable[[str], None] | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: Settings | None = None,
+        *,
+        provider: Provider | None = None,
+        clock: Clock | None = None,
+        on_step: Callable[[str], None] | None = None,
+    ) -> AsyncGenerator[FlowKit]:
+        """Open the library and work its queue whenever no other process does.
+
+        Args:
+            settings: default: from the environment and `settings.toml`.
+            provider: instead of Flow through the browser; for tests.
+            clock: instead of the wall clock; for tests.
+            on_step: hook of the crash tests.
+
+        Raises:
+            LibraryTooNew: the library was written by a newer FlowKit.
+        """
+        settings = settings or Settings.load()
+        clock = clock or Clock()
+        async with Database.open(settings.database) as db:
+            kit = cls(settings, db, clock, LeaderLock(settings.leader_lock))
+            kit._provider = provider
+            kit._on_step = on_step
+            await kit._ready()
+            kit._leadership = Leadership(db, clock, kit._lock, flowkit_mcp.__version__, kit._lead)
+            leading = asyncio.create_task(kit._leadership.run(), name="leadership")
+            try:
+                yield kit
+            finally:
+                leading.cancel()
+                await asyncio.gather(leading, return_exceptions=True)
+
+    async def _ready(self) -> None:
+        """The schema is the one this program knows; if nobody else leads, this process sees to it."""
+        if self._lock.try_acquire():
+            await migrate(self.db)
+            return
+        deadline = asyncio.get_running_loop().time() + SCHEMA_PATIENCE_S
+        asked = False
+        while (version := await schema_version(self.db)) != newest():
+            if version > newest():
+                raise LibraryTooNew(
+                    f"{self.db.path} has schema {version}, this FlowKit knows {newest()}"
+                )
+            if version and not asked:
+                async with self.db.transaction() as tx:
+                    await operations.request_resign(tx)
+                asked = True
+            if self._lock.try_acquire():
+                await migrate(self.db)
+                return
+            if asyncio.get_running_loop().time() > deadline:
+                raise Conflict(
+                    "an older FlowKit holds the library and does not let go",
+                    hint="Close the other program that uses FlowKit, then start again.",
+                )
+            await asyncio.sleep(0.1)
+
+    # ---- leading -----------------------------------------------------------------------------
+
+    async def _lead(self, generation: int, stop: asyncio.Event) -> None:
+        """One term: the bridge, the provider, the worker. Returns when `stop` is set."""
+        async with contextlib.AsyncExitStack() as stack:
+            provider = self._provider or await self._flow(stack, generation)
+            workshop = Workshop(
+                db=self.db,
+                clock=self.clock,
+                media=self.media,
+                ffmpeg=str(find_ffmpeg(self.settings.ffmpeg)),
+                providers={provider.name: provider},
+                generation=generation,
+                **({"on_step": self._on_step} if self._on_step else {}),
+            )
+            self.media.sweep_parts()
+            self._worker = worker = Worker(workshop)
+            running = asyncio.create_task(worker.run(), name="worker")
+            stopping = asyncio.create_task(stop.wait(), name="stop")
+            try:
+                await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
+                    self._note_end(running)
+            finally:
+                self._worker = None
+                stopping.cancel()
+                await worker.stop()
+                await asyncio.gather(running, stopping, return_exceptions=True)
+
+    @staticmethod
+    def _note_end(running: asyncio.Task[None]) -> None:
+        """A worker that ends by itself has a bug or was replaced; the next term starts afresh."""
+        error = running.exception()
+        if error is not None:
+            log.error("the worker ended", exc_info=error)
+
+    async def _flow(self, stack: contextlib.AsyncExitStack, generation: int) -> Provider:
+        host = BridgeHost(
+            port=self.settings.port,
+            book=PairingBook(self.settings.pairing_file, self.clock),
+            clock=self.clock,
+            generation=generation,
+            version=flowkit_mcp.__version__,
+            library=str(self.settings.library),
+            simulated=self.settings.simulated,
+            changed=self._wake,
+        )
+        binding = asyncio.create_task(self._bind(host), name="bridge")
+        provider = FlowProvider(host, clock=self.clock, simulator=self.settings.simulator)
+
+        async def close() -> None:
+            binding.cancel()
+            await asyncio.gather(binding, return_exceptions=True)
+            await provider.aclose()
+            await host.aclose()
+
+        stack.push_async_callback(close)
+        return provider
+
+    async def _bind(self, host: BridgeHost) -> None:
+        """A port held by another program is reported and waited for: never killed, never drifted from."""
+        while True:
+            try:
+                await host.start()
+            except Conflict as error:
+                await self._gate(Gate.BLOCKED, "PORT_TAKEN", str(error))
+                await asyncio.sleep(PORT_RETRY_S)
+                continue
+            state = await self.provider_state()
+            if state is not None and state.reason == "PORT_TAKEN":
+                await self._gate(Gate.OPEN, None, None)
+            return
+
+    async def _gate(self, gate: Gate, reason: str | None, message: str | None) -> None:
+        async with self.db.transaction() as tx:
+            await operations.ensure_provider(tx, FLOW, self.clock.now())
+            await operations.set_gate(
+                tx, FLOW, gate, now=self.clock.now(), reason=reason, message=message
+            )
+
+    def _wake(self) -> None:
+        if self._worker is not None:
+            self._worker.wake()
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process works the queue now."""
+        return self._leadership is not None and self._leadership.generation is not None
+
+    # ---- the queue ---------------------------------------------------------------------------
+
+    async def enqueue(
+        self,
+        request: PaidRequest | Merge,
+        *,
+        credits: int = 0,
+        priority: Priority | None = None,
+    ) -> tuple[Job, bool]:
+        """Put a request into the queue, or find the job that is already at work on the same thing.
+
+        `credits` is what the person agreed to pay at most; the worker asks again if the live price is
+        higher. Returns the job and whether it is new.
+        """
+        merge = isinstance(request, Merge)
+        async with self.db.transaction() as tx:
+            job, new = await jobs.enqueue(
+                tx,
+                now=self.clock.now(),
+                kind=request.kind,
+                request=request.model_dump(mode="json"),
+                fingerprint=request.fingerprint,
+                provider="local" if merge else FLOW,
+                project_id=request.project_id,
+                video_id=getattr(request, "video_id", None),
+                scene_id=getattr(request, "scene_id", None),
+                character_id=getattr(request, "character_id", None),
+                orientation=request.orientation,
+                stage=None if merge else request.stage,
+                priority=request.priority if priority is None else priority,
+                credits_estimate=credits,
+            )
+        self._wake()
+        return job, new
+
+    async def job(self, id: int) -> Job:
+        """Raises NotFound."""
+        return await jobs.job(self.db, id)
+
+    async def wait(self, id: int, timeout: float | None = None) -> Job:
+        """Until the job is final or needs a person, or `timeout` seconds; returns it as it then is."""
+        return (await self.wait_all([id], timeout))[0]
+
+    async def wait_all(
+        self,
+        ids: list[int],
+        timeout: float | None = None,
+        note: Callable[[list[Job]], None] | None = None,
+    ) -> list[Job]:
+        """Until none of the jobs can go on by itself, or `timeout` seconds; `note` sees every change."""
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        version = await self.db.version()
+        while True:
+            found = [await jobs.job(self.db, id) for id in ids]
+            if note is not None:
+                note(found)
+            if all(job.state.final or job.state is JobState.NEEDS_ATTENTION for job in found):
+                return found
+            left = None if deadline is None else deadline - loop.time()
+            if left is not None and left <= 0:
+                return found
+            version = await self.db.changed(version, left)
+
+    async def cancel(self, id: int) -> Job:
+        """Stop a job that has not ended. What is already at the provider may still finish there."""
+        now = self.clock.now()
+        async with self.db.transaction() as tx:
+            job = await jobs.job(tx, id)
+            if job.state.final:
+                raise Conflict(
+                    f"job {id} has already {job.state}", hint="There is nothing to cancel."
+                )
+            op = await operations.live_operation(tx, id)
+            if job.state is JobState.QUEUED or (
+                op is None and job.state is JobState.NEEDS_ATTENTION
+            ):
+                await jobs.transition(
+                    tx,
+                    id,
+                    JobState.CANCELLED,
+                    now=now,
+                    event="cancelled",
+                    reason="CANCELLED",
+                    message="cancelled on request; nothing was charged",
+                )
+            else:
+                await jobs.request_cancel(tx, id, now)
+        self._wake()
+        return await jobs.job(self.db, id)
+
+    async def resolve(self, id: int, action: str, media_id: str | None = None) -> Job:
+        """The person's answer for a job that needs attention.
+
+        `submit_again`: send it as a new call (it may be charged a second time). `attach`: it is there, under
+        `media_id`. `give_up`: end the job. `retry`: what was wrong is mended, go on.
+        """
+        now = self.clock.now()
+        async with self.db.transaction() as tx:
+            job = await jobs.job(tx, id)
+            op = await operations.live_operation(tx, id)
+            slow = job.state is JobState.WAITING and job.reason == "SLOW"
+            if job.state is not JobState.NEEDS_ATTENTION and not (slow and action == "give_up"):
+                raise Conflict(
+                    f"job {id} is {job.state} and waits for nobody's decision",
+                    hint="Call list_jobs to see which job needs attention.",
+                )
+            await self._resolved(tx, job, op, action, media_id, now)
+        self._wake()
+        return await jobs.job(self.db, id)
+
+    async def _resolved(
+        self,
+        tx: operations.Tx,
+        job: Job,
+        op: Operation | None,
+        action: str,
+        media_id: str | None,
+        now: int,
+    ) -> None:
+        reply = {"resolved": action}
+        if action == "give_up":
+            if op is not None:
+                await operations.settle(tx, op, OperationState.ABANDONED, now=now, reply=reply)
+            await jobs.transition(
+                tx,
+                job.id,
+                JobState.FAILED,
+                now=now,
+                event="given_up",
+                reason="GIVEN_UP",
+                message="given up on request",
+            )
+        elif action == "attach" and op is not None and media_id:
+            await operations.submitted(tx, op, remote_id=media_id, credits_after=None, now=now)
+            await jobs.transition(
+                tx, job.id, JobState.WAITING, now=now, event="attached", run_at=now
+            )
+        elif action == "submit_again" and op is not None and op.state is OperationState.UNKNOWN:
+            await operations.settle(tx, op, OperationState.ABANDONED, now=now, reply=reply)
+            await jobs.transition(
+                tx, job.id, JobState.QUEUED, now=now, event="submit_again", run_at=now
+            )
+        elif action == "retry" and (op is None or op.state is OperationState.SUBMITTED):
+            to = JobState.QUEUED if op is None else JobState.WAITING
+            await jobs.transition(tx, job.id, to, now=now, event="retried", run_at=now, attempts=0)
+        else:
+            raise RequestError(
+                f"action {action!r} does not fit job {job.id} ({job.reason})",
+                hint="With an unknown outcome: submit_again, attach (with media_id) or give_up; "
+                "otherwise: retry or give_up.",
+            )
+
+    async def reopen(self) -> ProviderState:
+        """The person says that the provider may be used again."""
+        await self._gate(Gate.OPEN, None, None)
+        self._wake()
+        state = await self.provider_state()
+        if state is None:
+            raise AssertionError("the gate was just written")
+        return state
+
+    # ---- reading -----------------------------------------------------------------------------
+
+    async def provider_state(self) -> ProviderState | None:
+        return await operations.provider_state(self.db, FLOW)
+
+    async def account(self) -> Account:
+        """The account and its catalogue as last seen by the leader. Raises NotConnected."""
+        state = await self.provider_state()
+        if state is None or state.account is None:
+            hint = (
+                "Start the simulator: flowkit-mcp simulate."
+                if self.settings.simulated
+                else "Run flowkit-mcp pair, paste the code into the FlowKit panel in Chrome and open a "
+                "signed-in Flow tab."
+            )
+            raise NotConnected("no Flow account has been seen yet", hint=hint)
+        return state.account
+
+    async def status(self) -> Status:
+        leader = await operations.leader(self.db)
+        silent = leader is not None and self.clock.now() - leader.heartbeat_at > SILENT_LEADER_MS
+        return Status(
+            version=flowkit_mcp.__version__,
+            library=str(self.settings.library),
+            simulated=self.settings.simulated,
+            leading=self.leading,
+            leader=leader,
+            leader_silent=silent and not self.leading,
+            provider=await self.provider_state(),
+            jobs=await jobs.count_by_state(self.db),
+            spent_credits=await operations.spent(self.db),
+        )

@@ -1,0 +1,456 @@
+"""The paid path: prepare, intend, submit, park, poll, fetch, record. Only here is `submit` ever called.
+
+Each step that matters after a crash is announced to `on_step`; `docs/states.md` says what the next leader does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from flowkit_mcp.domain.models import (
+    Account,
+    Job,
+    JobState,
+    MediaKind,
+    Operation,
+    OperationState,
+    Stage,
+)
+from flowkit_mcp.domain.policy import Verb, poll_delay
+from flowkit_mcp.domain.requests import (
+    GenerateImage,
+    GenerateReference,
+    GenerateVideo,
+    PaidRequest,
+    UpscaleVideo,
+    paid_request_of,
+)
+from flowkit_mcp.errors import FlowKitError, NotReady, Transient
+from flowkit_mcp.providers.base import (
+    Brief,
+    Done,
+    Failed,
+    ImageBrief,
+    Pending,
+    Progress,
+    Provider,
+    RemoteMedia,
+    UpscaleBrief,
+    VideoBrief,
+)
+from flowkit_mcp.store import catalog, operations, takes
+from flowkit_mcp.work.workshop import Workshop
+
+SUFFIX = {MediaKind.IMAGE: ".jpg", MediaKind.VIDEO: ".mp4"}
+
+
+def media_of(request: PaidRequest) -> MediaKind:
+    """What comes out of it."""
+    image = isinstance(request, GenerateImage | GenerateReference)
+    return MediaKind.IMAGE if image else MediaKind.VIDEO
+
+
+def source_of(request: PaidRequest) -> str | None:
+    """The take that the new take is made from (its `made_from_id`)."""
+    match request:
+        case GenerateVideo():
+            return request.start_take_id
+        case UpscaleVideo():
+            return request.source_take_id
+        case GenerateImage() | GenerateReference():
+            return request.base_take_id
+
+
+class PaidPath:
+    """Carries paid jobs from claim to take."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._shop = workshop
+        self._pace = asyncio.Lock()
+        self._record = asyncio.Lock()
+        self._uploads: dict[tuple[str, str], asyncio.Lock] = {}
+
+    # ---- submit ------------------------------------------------------------------------------
+
+    async def submit(self, job: Job) -> None:
+        """A claimed job with nothing sent yet: make the one call that may cost."""
+        shop = self._shop
+        shop.on_step("claimed")
+        provider = shop.providers[job.provider]
+        request = paid_request_of(job)
+        try:
+            account = await shop.account(provider)
+            if not await self._price_holds(job, request.model, account):
+                return
+            brief = await self._brief(provider, account, request)
+        except Exception as error:  # nothing was sent: any error is answered, none is lost
+            await shop.fail(job, error, Verb.LOCAL)
+            return
+        op = await self._intend(job, provider, account, brief)
+        shop.on_step("intent_committed")
+        try:
+            submission = await provider.submit(brief, op.client_ref, op.via)
+        except Exception as error:  # whatever it is, policy must see it: money may be at stake
+            await shop.fail(job, error, Verb.SUBMIT)
+            return
+        shop.on_step("reply_not_saved")
+        await self.accepted(job, op, submission.remote_id, submission.credits_after)
+        shop.on_step("operation_saved")
+        await provider.forget(op.client_ref)
+
+    async def _price_holds(self, job: Job, key: str, account: Account) -> bool:
+        """Ask again if the live price is above what was agreed to. True: go on."""
+        shop = self._shop
+        model = shop.model(account, key)
+        price = None if model is None else model.credits
+        if price is not None and price <= job.credits_estimate:
+            return True
+        if price is None:
+            reason, message = (
+                "MODEL_UNAVAILABLE",
+                (
+                    f"this account cannot use {key!r} now; nothing was sent or charged. "
+                    "Cancel the job and choose another model."
+                ),
+            )
+        else:
+            reason, message = (
+                "PRICE_CHANGED",
+                (
+                    f"{key!r} now costs {price} credits, {job.credits_estimate} were agreed; nothing was sent "
+                    "or charged. Cancel the job and generate again to approve the new price."
+                ),
+            )
+        async with shop.db.transaction() as tx:
+            await shop.move(
+                tx,
+                job,
+                JobState.NEEDS_ATTENTION,
+                "needs_attention",
+                reason=reason,
+                message=message,
+                data={"price": price},
+            )
+        return False
+
+    async def _intend(
+        self, job: Job, provider: Provider, account: Account, brief: Brief
+    ) -> Operation:
+        """Wait for our turn, then write down that the call is about to be made."""
+        shop = self._shop
+        async with self._pace:
+            state = await operations.provider_state(shop.db, provider.name)
+            wait_ms = (state.next_submit_at if state else 0) - shop.clock.now()
+            if wait_ms > 0:
+                await asyncio.sleep(wait_ms / 1000)
+            low, high = provider.capabilities.submit_spacing_s
+            spacing = 1000 * (low + (high - low) * shop.roll())
+            now = shop.clock.now()
+            async with shop.db.transaction() as tx:
+                return await operations.intend(
+                    tx,
+                    job,
+                    account=account.label,
+                    client_ref=provider.new_client_ref(),
+                    via=provider.via,
+                    estimate=brief.credits,
+                    before=account.credits,
+                    now=now,
+                    next_submit_at=int(now + spacing),
+                )
+
+    async def accepted(
+        self, job: Job, op: Operation, remote_id: str, credits_after: int | None
+    ) -> None:
+        """The provider took it: one transaction parks the job, from here on only reading remains."""
+        shop = self._shop
+        now = shop.clock.now()
+        image = media_of_job(job) is MediaKind.IMAGE
+        pace = shop.providers[job.provider].capabilities
+        delay = 0 if image else poll_delay(0, pace.first_poll_s, pace.poll_s, 1e9, 0, shop.roll())
+        async with shop.db.transaction() as tx:
+            await operations.submitted(
+                tx, op, remote_id=remote_id, credits_after=credits_after, now=now
+            )
+            await shop.went_well(tx, job.provider)
+            await shop.move(tx, job, JobState.WAITING, "waiting", run_at=now + delay, attempts=0)
+
+    # ---- prepare -----------------------------------------------------------------------------
+
+    async def _brief(self, provider: Provider, account: Account, request: PaidRequest) -> Brief:
+        """Resolve every id for this account; hands over pictures that it does not know yet."""
+        shop = self._shop
+        model = shop.model(account, request.model)
+        common = {
+            "project": await self._project(provider, account, request.project_id),
+            "model": request.model,
+            "orientation": request.orientation,
+            "credits": (model.credits if model else None) or 0,
+        }
+        seed = getattr(request, "seed", None)
+        common["seed"] = int(shop.roll() * 1_000_000_000) if seed is None else seed
+
+        async def remote(take_id: str) -> str:
+            return await self._remote(provider, account, common["project"], take_id)
+
+        match request:
+            case GenerateReference():
+                base = await remote(request.base_take_id) if request.base_take_id else None
+                return ImageBrief(**common, prompt=request.prompt, base=base)
+            case GenerateImage():
+                references = [await remote(id) for id in request.reference_take_ids]
+                base = await remote(request.base_take_id) if request.base_take_id else None
+                return ImageBrief(
+                    **common, prompt=request.prompt, references=tuple(references), base=base
+                )
+            case GenerateVideo():
+                end = await remote(request.end_take_id) if request.end_take_id else None
+                start = await remote(request.start_take_id)
+                return VideoBrief(**common, prompt=request.prompt, start=start, end=end)
+            case UpscaleVideo():
+                source = await remote(request.source_take_id)
+                return UpscaleBrief(**common, source=source, resolution=request.resolution)
+
+    async def _project(self, provider: Provider, account: Account, project_id: str) -> str:
+        shop = self._shop
+        async with self._lock("project", project_id):
+            known = await catalog.remote_project(shop.db, project_id, provider.name, account.label)
+            if known is not None:
+                return known
+            project = await catalog.project(shop.db, project_id)
+            remote_id = await provider.create_project(project.name)
+            async with shop.db.transaction() as tx:
+                await catalog.set_remote_project(
+                    tx, project_id, provider.name, account.label, remote_id, shop.clock.now()
+                )
+            return remote_id
+
+    async def _remote(
+        self, provider: Provider, account: Account, project: str, take_id: str
+    ) -> str:
+        """Under which id this account knows a take in this project; a picture it lacks is uploaded."""
+        shop = self._shop
+        take = await takes.take(shop.db, take_id)
+        async with self._lock("asset", take.asset_id):
+            known = await takes.remote_id(
+                shop.db, take.asset_id, provider.name, account.label, project
+            )
+            if known is not None:
+                return known
+            if take.stage in (Stage.VIDEO, Stage.UPSCALE):
+                raise NotReady(
+                    "this clip was made by another account, and Flow cannot take it from the library",
+                    hint="Generate the clip again with the account that is connected.",
+                )
+            asset = await takes.asset(shop.db, take.asset_id)
+            remote_id = await provider.upload_image(shop.media.absolute(asset.path), project)
+            async with shop.db.transaction() as tx:
+                await takes.add_remote(
+                    tx,
+                    asset_id=asset.id,
+                    provider=provider.name,
+                    account=account.label,
+                    remote_id=remote_id,
+                    remote_project_id=project,
+                    now=shop.clock.now(),
+                )
+            return remote_id
+
+    def _lock(self, kind: str, id: str) -> asyncio.Lock:
+        """Two jobs that need the same upload must not both make it."""
+        return self._uploads.setdefault((kind, id), asyncio.Lock())
+
+    # ---- poll, fetch, record -----------------------------------------------------------------
+
+    async def poll(self, provider: Provider, due: Sequence[tuple[Job, Operation]]) -> None:
+        """Look at all of these in as few calls as the provider needs; all wait for the same medium."""
+        shop = self._shop
+        kind = media_of_job(due[0][0])
+        ids = [op.remote_id for _, op in due if op.remote_id]
+        try:
+            progress: Mapping[str, Progress] = await provider.poll(ids, kind)
+        except Exception as error:  # a reading call: policy retries what nobody understands
+            for job, _ in due:
+                await shop.fail(job, error, Verb.POLL)
+            return
+        shop.on_step("polled")
+        await asyncio.gather(*(self._one(provider, job, op, progress) for job, op in due))
+
+    async def _one(
+        self, provider: Provider, job: Job, op: Operation, progress: Mapping[str, Progress]
+    ) -> None:
+        shop = self._shop
+        match progress.get(op.remote_id or ""):
+            case Done(media=media, credits_after=credits_after):
+                await self._finish(provider, job, op, media, credits_after)
+            case Failed(error=error):
+                await shop.fail(job, error, Verb.SUBMIT, ended=True)
+            case Pending() | None:
+                await self._park(provider, job, op)
+
+    async def _park(self, provider: Provider, job: Job, op: Operation) -> None:
+        """Not done: look again later. After half an hour a person is told, and looking goes on."""
+        shop = self._shop
+        now = shop.clock.now()
+        pace = provider.capabilities
+        age_s = (now - (op.submitted_at or op.intended_at)) / 1000
+        late = age_s > pace.give_up_after_s
+        delay = (
+            300_000
+            if late
+            else poll_delay(
+                age_s,
+                pace.first_poll_s,
+                pace.poll_s,
+                pace.slow_poll_after_s,
+                pace.slow_poll_s,
+                shop.roll(),
+            )
+        )
+        why = {}
+        if late:
+            why = {
+                "reason": "SLOW",
+                "message": f"the provider has been at it for {int(age_s / 60)} min; it is paid for and "
+                "FlowKit keeps looking. Call resolve_job to give it up.",
+            }
+        async with shop.db.transaction() as tx:
+            await shop.move(
+                tx,
+                job,
+                JobState.WAITING,
+                "looked",
+                run_at=now + delay,
+                attempts=0,
+                progress=min(0.9, age_s / (age_s + 30)),
+                **why,
+            )
+
+    async def _finish(
+        self,
+        provider: Provider,
+        job: Job,
+        op: Operation,
+        media: RemoteMedia,
+        credits_after: int | None,
+    ) -> None:
+        shop = self._shop
+        part: Path | None = None
+        try:
+            target = await self._target(job, number=0)
+            part = shop.media.part_for(target.with_name(f"job-{job.id}{target.suffix}"))
+            await provider.fetch(media, part)
+            shop.on_step("fetched")
+            async with self._record:
+                await self._record_take(job, op, media, part, credits_after)
+        except FlowKitError as error:
+            await shop.fail(job, error, Verb.FETCH)
+        except OSError as error:
+            await shop.fail(job, Transient(f"cannot write to the library: {error}"), Verb.FETCH)
+        finally:
+            if part is not None:
+                part.unlink(missing_ok=True)
+
+    async def _target(self, job: Job, number: int) -> Path:
+        """Where the file of a take belongs."""
+        shop = self._shop
+        request = paid_request_of(job)
+        suffix = SUFFIX[media_of(request)]
+        if isinstance(request, GenerateReference):
+            character = await catalog.character(shop.db, request.character_id)
+            return shop.media.reference_path(character=character.slug, number=number, suffix=suffix)
+        project = await catalog.project(shop.db, request.project_id)
+        video = await catalog.video(shop.db, request.video_id)
+        scene = await catalog.scene(shop.db, request.scene_id)
+        return shop.media.take_path(
+            project=project.slug,
+            video=video.slug,
+            scene_number=scene.number,
+            orientation=request.orientation,
+            stage=request.stage,
+            number=number,
+            suffix=suffix,
+        )
+
+    async def _record_take(
+        self, job: Job, op: Operation, media: RemoteMedia, part: Path, credits_after: int | None
+    ) -> None:
+        """File in place, then everything about it in one transaction."""
+        shop = self._shop
+        request = paid_request_of(job)
+        place = {
+            "scene_id": job.scene_id,
+            "character_id": job.character_id,
+            "orientation": request.orientation,
+            "stage": request.stage,
+        }
+        number = await takes.next_number(shop.db, **place)
+        file = await shop.media.keep(part, await self._target(job, number), media_of(request))
+        shop.on_step("file_renamed")
+        now = shop.clock.now()
+        source = source_of(request)
+        async with shop.db.transaction() as tx:
+            project = await catalog.remote_project(tx, request.project_id, op.provider, op.account)
+            asset = await takes.add_asset(
+                tx, file, id=shop.clock.new_id(), path=shop.media.relative(file.path), now=now
+            )
+            await takes.add_remote(
+                tx,
+                asset_id=asset.id,
+                provider=op.provider,
+                account=op.account,
+                remote_id=media.remote_id,
+                remote_project_id=project,
+                now=now,
+            )
+            take = await takes.add_take(
+                tx,
+                id=shop.clock.new_id(),
+                number=number,
+                now=now,
+                select=await self._is_current(tx, job, source),
+                asset_id=asset.id,
+                made_from_id=source,
+                job_id=job.id,
+                model=request.model,
+                prompt=getattr(request, "prompt", None),
+                credits=op.credits_estimate,
+                params=request.model_dump(mode="json", exclude={"prompt", "kind", "project_id"}),
+                **place,
+            )
+            await operations.settle(
+                tx, op, OperationState.DONE, now=now, credits_after=credits_after
+            )
+            await shop.went_well(tx, job.provider)
+            await shop.move(
+                tx,
+                job,
+                JobState.SUCCEEDED,
+                "succeeded",
+                take_id=take.id,
+                credits=op.credits_estimate,
+                progress=1.0,
+                data={"take": take.id},
+            )
+            shop.on_step("record_uncommitted")
+        shop.on_step("recorded")
+
+    @staticmethod
+    async def _is_current(tx: takes.Reads, job: Job, source: str | None) -> bool:
+        """Whether the new take should be put into use: not if its source was replaced meanwhile and the
+        slot already holds something made from the new one.
+        """
+        if job.stage not in (Stage.VIDEO, Stage.UPSCALE) or source is None:
+            return True
+        if (await takes.take(tx, source)).selected:
+            return True
+        slots = await takes.slots(tx, scene_id=job.scene_id)
+        mine = [s for s in slots if s.orientation is job.orientation and s.stage is job.stage]
+        return not any(slot.filled for slot in mine)
+
+
+def media_of_job(job: Job) -> MediaKind:
+    """What a paid job makes."""
+    return MediaKind.IMAGE if job.stage in (Stage.REFERENCE, Stage.IMAGE) else MediaKind.VIDEO

@@ -1,0 +1,92 @@
+"""Jobs that need no provider: the merge."""
+
+from __future__ import annotations
+
+import asyncio
+
+from flowkit_mcp.domain.models import Job, JobState, MediaKind
+from flowkit_mcp.domain.policy import Verb
+from flowkit_mcp.domain.requests import Merge, request_of
+from flowkit_mcp.media.merge import merge
+from flowkit_mcp.store import catalog, jobs, takes
+from flowkit_mcp.work.workshop import Replaced, Workshop
+
+REPORT_EVERY_S = 0.5
+
+
+async def run_local(shop: Workshop, job: Job) -> None:
+    """A claimed local job, to its end. Cancelling the task leaves no half file."""
+    request = request_of(job)
+    assert isinstance(request, Merge)
+    try:
+        await _merge(shop, job, request)
+    except Replaced:
+        raise
+    except Exception as error:  # local work costs nothing: any error ends the job with its reason
+        await shop.fail(job, error, Verb.LOCAL)
+
+
+async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
+    clips = [await takes.take(shop.db, id) for id in request.clip_take_ids]
+    assets = [await takes.asset(shop.db, clip.asset_id) for clip in clips]
+    project = await catalog.project(shop.db, request.project_id)
+    video = await catalog.video(shop.db, request.video_id)
+    number = await takes.next_render_number(shop.db, video.id, request.orientation)
+    target = shop.media.render_path(
+        project=project.slug, video=video.slug, orientation=request.orientation, number=number
+    )
+    done = 0.0
+
+    def note(fraction: float) -> None:
+        nonlocal done
+        done = fraction
+
+    async def report() -> None:
+        while True:
+            await asyncio.sleep(REPORT_EVERY_S)
+            async with shop.db.transaction() as tx:
+                await jobs.set_progress(tx, job.id, shop.generation, done)
+
+    reporter = asyncio.create_task(report())
+    try:
+        shop.on_step("merging")
+        result = await merge(
+            [shop.media.absolute(asset.path) for asset in assets],
+            target,
+            ffmpeg=shop.ffmpeg,
+            progress=note,
+        )
+    finally:
+        reporter.cancel()
+        await asyncio.gather(reporter, return_exceptions=True)
+    shop.on_step("merged")
+    recipe = {"clips": list(request.clip_take_ids), "frames": result.frames, "plan": result.plan}
+    now = shop.clock.now()
+    async with shop.db.transaction() as tx:
+        asset = await takes.add_asset(
+            tx,
+            result.file,
+            id=shop.clock.new_id(),
+            path=shop.media.relative(result.file.path),
+            now=now,
+        )
+        render = await takes.add_render(
+            tx,
+            id=shop.clock.new_id(),
+            video_id=video.id,
+            orientation=request.orientation,
+            number=number,
+            asset_id=asset.id,
+            recipe=recipe,
+            job_id=job.id,
+            now=now,
+        )
+        await shop.move(
+            tx,
+            job,
+            JobState.SUCCEEDED,
+            "succeeded",
+            render_id=render.id,
+            progress=1.0,
+            data={"render": render.id, "media": MediaKind.VIDEO},
+        )

@@ -1,0 +1,289 @@
+"""The leader's loop: what may be read, what may be paid, what is due; each claimed job in a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any
+
+from flowkit_mcp.domain.models import Gate, Job, JobState, OperationState
+from flowkit_mcp.errors import FlowKitError
+from flowkit_mcp.providers.base import Provider
+from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.work.generate import PaidPath, media_of_job
+from flowkit_mcp.work.local import run_local
+from flowkit_mcp.work.recover import adopt_orphans, reconcile
+from flowkit_mcp.work.workshop import Workshop, log
+
+LOCAL = "local"
+LONGEST_SLEEP_S = 5.0
+SUBMIT_GRACE_S = 2.0
+RECONNECT_LOOK_MS = 3000
+
+
+class Worker:
+    """Works the queue until stopped or replaced."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._shop = workshop
+        self._path = PaidPath(workshop)
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._tasks: dict[int, asyncio.Task[None]] = {}  # by job id
+        self._submitting: set[int] = set()
+        self._account_due: dict[str, int] = {}
+        self._refreshing: set[str] = set()
+        self._side: set[asyncio.Task[Any]] = set()
+
+    def wake(self) -> None:
+        """Something changed: look at the queue now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until `stop`. Raises Replaced if another process leads."""
+        await adopt_orphans(self._shop)
+        watch = asyncio.create_task(self._watch())
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                await self._round()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), await self._nap())
+                self._raise_failures()
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Claim nothing more, give a submit in flight 2 s to answer, leave the rest to recovery."""
+        self._stopping = True
+        self._wake.set()
+        submits = [self._tasks[id] for id in self._submitting if id in self._tasks]
+        if submits:
+            await asyncio.wait(submits, timeout=SUBMIT_GRACE_S)
+        left = [*self._tasks.values(), *self._side]
+        interrupted = [id for id, task in self._tasks.items() if not task.done()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._give_back(interrupted)
+
+    async def _give_back(self, ids: list[int]) -> None:
+        """An interrupted attempt is not the job's fault; a call without a reply stays for look-up."""
+        shop = self._shop
+        for id in ids:
+            now = shop.clock.now()
+            async with shop.db.transaction() as tx:
+                op = await operations.live_operation(tx, id)
+                await jobs.transition(
+                    tx,
+                    id,
+                    JobState.QUEUED if op is None else JobState.WAITING,
+                    now=now,
+                    generation=shop.generation,
+                    event="interrupted",
+                    run_at=now,
+                )
+
+    # ---- one look at everything --------------------------------------------------------------
+
+    async def _round(self) -> None:
+        await self._heed_cancels()
+        for provider in self._shop.providers.values():
+            await self._serve(provider)
+        if LOCAL not in {task.get_name() for task in self._tasks.values()}:
+            for job in await self._claim(payable=[LOCAL], limit=1):
+                self._start(job, run_local(self._shop, job), name=LOCAL)
+
+    async def _serve(self, provider: Provider) -> None:
+        shop = self._shop
+        state = await operations.provider_state(shop.db, provider.name)
+        if state is None or state.connected != provider.connected or state.lane != provider.lane:
+            async with shop.db.transaction() as tx:
+                state = await operations.ensure_provider(tx, provider.name, shop.clock.now())
+                await operations.set_connection(
+                    tx,
+                    provider.name,
+                    connected=provider.connected,
+                    lane=provider.lane,
+                    now=shop.clock.now(),
+                )
+            self._account_due[provider.name] = 0
+        if not provider.connected:
+            return
+        self._keep_account_fresh(provider)
+        if state.gate is Gate.BLOCKED:
+            return
+        await self._read(provider)
+        if not shop.may_submit(state) or state.account is None:
+            return
+        room = provider.capabilities.max_in_flight - await operations.in_flight(
+            shop.db, provider.name
+        )
+        room -= len(self._submitting - await self._intended(provider))
+        probing = state.gate is Gate.PAUSED
+        for job in await self._claim(
+            payable=[provider.name], limit=min(room, 1) if probing else room
+        ):
+            if probing:
+                async with shop.db.transaction() as tx:
+                    await operations.set_gate(
+                        tx,
+                        provider.name,
+                        Gate.PAUSED,
+                        now=shop.clock.now(),
+                        reason=state.reason,
+                        message=state.message,
+                        resume_at=state.resume_at,
+                        probing=True,
+                        failures=state.failures,
+                    )
+            self._submitting.add(job.id)
+            self._start(job, self._submit(job), name="submit")
+
+    async def _intended(self, provider: Provider) -> set[int]:
+        """Jobs of ours whose intent is already counted as in flight."""
+        counted: set[int] = set()
+        for id in self._submitting:
+            if await operations.live_operation(self._shop.db, id) is not None:
+                counted.add(id)
+        return counted
+
+    async def _submit(self, job: Job) -> None:
+        try:
+            await self._path.submit(job)
+        finally:
+            self._submitting.discard(job.id)
+            self._account_due[job.provider] = 0
+
+    async def _read(self, provider: Provider) -> None:
+        """Polls of one medium go into one call; calls without a reply are looked up one by one."""
+        due = await self._claim(readable=[provider.name], limit=50)
+        by_media: dict[str, list[tuple[Job, Any]]] = {}
+        for job in due:
+            op = await operations.live_operation(self._shop.db, job.id)
+            if op is None:
+                async with self._shop.db.transaction() as tx:
+                    await self._shop.move(tx, job, JobState.QUEUED, "nothing_sent")
+            elif op.state is OperationState.INTENDED:
+                self._start(
+                    job, reconcile(self._shop, self._path, provider, job, op), name="look_up"
+                )
+            else:
+                by_media.setdefault(media_of_job(job), []).append((job, op))
+        for group in by_media.values():
+            task = asyncio.create_task(self._path.poll(provider, group), name="poll")
+            for job, _ in group:
+                self._keep(job.id, task)
+
+    async def _claim(
+        self, *, readable: list[str] | None = None, payable: list[str] | None = None, limit: int
+    ) -> list[Job]:
+        if limit <= 0:
+            return []
+        shop = self._shop
+        if not await jobs.anything_due(shop.db, shop.clock.now()):
+            return []  # the usual answer, without a write
+        async with shop.db.transaction() as tx:
+            return await jobs.claim(
+                tx,
+                now=shop.clock.now(),
+                generation=shop.generation,
+                readable=readable or [],
+                payable=payable or [],
+                limit=limit,
+            )
+
+    # ---- tasks -------------------------------------------------------------------------------
+
+    def _start(self, job: Job, work: Coroutine[Any, Any, None], *, name: str) -> None:
+        self._keep(job.id, asyncio.create_task(work, name=name))
+
+    def _keep(self, job_id: int, task: asyncio.Task[None]) -> None:
+        self._tasks[job_id] = task
+        task.add_done_callback(lambda _: self._wake.set())
+
+    def _raise_failures(self) -> None:
+        for id, task in list(self._tasks.items()):
+            if task.done():
+                del self._tasks[id]
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    raise error
+
+    async def _heed_cancels(self) -> None:
+        """The person wants a running or parked job to stop."""
+        shop = self._shop
+        for job in await jobs.to_cancel(shop.db):
+            task = self._tasks.get(job.id)
+            if job.provider == LOCAL and task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                self._tasks.pop(job.id, None)
+            elif task is not None and not task.done():
+                continue  # a submit or a poll is under way; its end is heeded in the next round
+            now = shop.clock.now()
+            async with shop.db.transaction() as tx:
+                op = await operations.live_operation(tx, job.id)
+                if op is not None and op.state is OperationState.INTENDED:
+                    continue  # first find out whether it was paid
+                if op is not None:
+                    await operations.settle(tx, op, OperationState.ABANDONED, now=now)
+                await jobs.transition(
+                    tx,
+                    job.id,
+                    JobState.CANCELLED,
+                    now=now,
+                    event="cancelled",
+                    reason="CANCELLED",
+                    message="cancelled on request",
+                )
+
+    # ---- time --------------------------------------------------------------------------------
+
+    def _keep_account_fresh(self, provider: Provider) -> None:
+        now = self._shop.clock.now()
+        if provider.name in self._refreshing or self._account_due.get(provider.name, 0) > now:
+            return
+        self._account_due[provider.name] = now + int(1000 * provider.capabilities.account_refresh_s)
+        self._refreshing.add(provider.name)
+        task = asyncio.create_task(self._refresh(provider), name="account")
+        self._side.add(task)
+        task.add_done_callback(self._side.discard)
+
+    async def _refresh(self, provider: Provider) -> None:
+        shop = self._shop
+        try:
+            await shop.refresh_account(provider)
+            async with shop.db.transaction() as tx:
+                state = await operations.ensure_provider(tx, provider.name, shop.clock.now())
+                if state.gate is Gate.BLOCKED and state.reason == "SIGN_IN_REQUIRED":
+                    await operations.set_gate(tx, provider.name, Gate.OPEN, now=shop.clock.now())
+        except FlowKitError as error:
+            log.info("cannot read the account: %s", error.code)
+            self._account_due[provider.name] = shop.clock.now() + RECONNECT_LOOK_MS
+            await shop.note_account_error(provider.name, error)
+        finally:
+            self._refreshing.discard(provider.name)
+            self._wake.set()
+
+    async def _nap(self) -> float:
+        """Seconds until something is due by the clock alone."""
+        shop = self._shop
+        now = shop.clock.now()
+        times = [now + int(1000 * LONGEST_SLEEP_S)]
+        due = await jobs.next_run_at(shop.db)
+        if due is not None and due > now:
+            times.append(due)
+        for state in await operations.provider_states(shop.db):
+            if state.resume_at is not None and state.resume_at > now:
+                times.append(state.resume_at)
+        times += [due for due in self._account_due.values() if due > now]
+        return max(0.005, (min(times) - now) / 1000)
+
+    async def _watch(self) -> None:
+        """Jobs that other processes enqueue or cancel are seen through the database."""
+        version = await self._shop.db.version()
+        while True:
+            version = await self._shop.db.changed(version)
+            self._wake.set()
