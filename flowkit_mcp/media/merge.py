@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ def _check_space(to: Path, plan: Plan) -> None:
 
 
 @contextlib.contextmanager
-def _parts() -> Iterator[Callable[[Path], Path]]:
+def _parts() -> Generator[Callable[[Path], Path]]:
     """Hands out part names and removes what is left of them."""
     parts: list[Path] = []
 

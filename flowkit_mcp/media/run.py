@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ async def _last_of(stream: asyncio.StreamReader) -> str:
 @contextlib.asynccontextmanager
 async def _process(
     command: Sequence[str], cwd: Path | None
-) -> AsyncIterator[asyncio.subprocess.Process]:
+) -> AsyncGenerator[asyncio.subprocess.Process]:
     """A child of its own process group that is gone when the block is left, however it is left."""
     # Never inherit stdin: it is the JSON-RPC stream, and ffmpeg reads commands from it (media.md §5).
     options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "cwd": cwd}

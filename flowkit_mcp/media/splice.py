@@ -67,6 +67,7 @@ def splice(
     """
     # Imported late: PyAV costs 0.1 s of a start-up that mostly never touches media.
     import av
+    from av.error import FFmpegError
 
     parameters = merged([strip.clip.picture.extradata for strip in strips])
     if parameters is None:
@@ -89,7 +90,7 @@ def splice(
                     progress(film_writer.frames / total)
             film_writer.finish()
         return Written(total, film_writer.samples, film_writer.crc)
-    except (av.FFmpegError, OSError) as error:
+    except (FFmpegError, OSError) as error:
         raise MediaError(f"the film cannot be written: {error.strerror or error}") from error
 
 

@@ -1,0 +1,266 @@
+"""One picture of many: a contact sheet that a person likes and a model can read.
+
+One card per label (a scene), its vertical and horizontal pictures side by side, what is missing drawn
+as a dashed frame. At most 1568 px on a side, the size up to which models see every pixel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowkit_mcp.domain.models import Orientation
+from flowkit_mcp.errors import InvalidSetting, MediaError
+from flowkit_mcp.media.stills import jpeg, load_picture, save_bytes
+
+LONGEST = 1568
+MAX_BYTES = 200_000
+
+_PAPER, _CARD, _EDGE = "#14161a", "#1d2026", "#2c313a"
+_TEXT, _DIM, _ACCENT = "#f1f3f5", "#a2a9b4", "#f0b445"
+_MARGIN, _GAP, _PAD = 24, 14, 14
+_LABEL, _CAPTION, _TITLE = 34, 26, 56  # heights of the lines of text
+_SHORTEST_TILE = 96
+_ASPECTS = {Orientation.VERTICAL: 9 / 16, Orientation.HORIZONTAL: 16 / 9}
+_PLAIN_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf")
+_BOLD_FONTS = ("DejaVuSans-Bold.ttf", "NotoSans-Bold.ttf", "LiberationSans-Bold.ttf")
+_FONTS = {
+    False: (*_PLAIN_FONTS, "segoeui.ttf", "Arial.ttf", "Helvetica.ttc"),
+    True: (*_BOLD_FONTS, "segoeuib.ttf", "Arial Bold.ttf", "Helvetica.ttc"),
+}
+_CJK_FONTS = ("NotoSansCJK-Regular.ttc", "msyh.ttc", "malgun.ttf", "PingFang.ttc")
+
+
+@dataclass(frozen=True)
+class SheetItem:
+    """One picture of the sheet.
+
+    Items with the same `label` share a card, whose heading it is (`Scene 3`). `caption` stands below the
+    picture (`take 2 · video`). `path` is a picture or a clip; None is drawn as missing, with the caption
+    as the reason.
+    """
+
+    path: Path | None
+    label: str
+    caption: str
+    orientation: Orientation
+
+
+async def contact_sheet(
+    items: Sequence[SheetItem], to: Path, *, columns: int | None = None, title: str = ""
+) -> Path:
+    """Draw a JPEG of at most 1568 × 1568 px and 200 kB.
+
+    Files that are missing or damaged are drawn as missing.
+
+    Args:
+        items: what is shown; cards come in the order in which labels first appear.
+        to: the JPEG's place; what is there is replaced.
+        columns: cards beside each other; by default what makes the pictures largest.
+        title: a heading, left out if empty.
+
+    Raises:
+        InvalidSetting: there are no items.
+        MediaError: `to` cannot be written.
+    """
+    if not items:
+        raise InvalidSetting("a contact sheet needs at least one picture")
+    return await asyncio.to_thread(_make, items, to, columns, title)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    columns: int
+    rows: int
+    tile: int  #: height of a picture
+    card_width: int
+    header: int
+
+    @property
+    def card_height(self) -> int:
+        return _PAD + _LABEL + self.tile + _CAPTION + _PAD // 2
+
+    @property
+    def size(self) -> tuple[int, int]:
+        width = 2 * _MARGIN + self.columns * self.card_width + (self.columns - 1) * _GAP
+        height = 2 * _MARGIN + self.header + self.rows * self.card_height + (self.rows - 1) * _GAP
+        return width, height
+
+
+def _make(items: Sequence[SheetItem], to: Path, columns: int | None, title: str) -> Path:
+    cards = _cards(items)
+    longest = LONGEST
+    while True:
+        image = _draw(cards, _lay_out(cards, columns, bool(title), longest), title)
+        for quality in (88, 82, 76, 70, 62):
+            data = jpeg(image, quality)
+            if len(data) <= MAX_BYTES:
+                return save_bytes(data, to)
+        longest = int(longest * 0.88)
+
+
+def _cards(items: Sequence[SheetItem]) -> list[list[SheetItem]]:
+    """Items by label; an orientation that others have and a card lacks is missing there."""
+    shown = [o for o in Orientation if any(item.orientation is o for item in items)]
+    by_label: dict[str, list[SheetItem]] = {}
+    for item in items:
+        by_label.setdefault(item.label, []).append(item)
+    for label, card in by_label.items():
+        there = {item.orientation for item in card}
+        card.extend(SheetItem(None, label, "none", o) for o in shown if o not in there)
+        card.sort(key=lambda item: shown.index(item.orientation))
+    return list(by_label.values())
+
+
+def _lay_out(
+    cards: Sequence[Sequence[SheetItem]], columns: int | None, titled: bool, longest: int
+) -> _Layout:
+    """The number of columns that makes the pictures largest within `longest` × `longest`."""
+    aspect = max(sum(_ASPECTS[item.orientation] for item in card) for card in cards)
+    gaps = 2 * _PAD + _GAP * (max(len(card) for card in cards) - 1)
+    header = _TITLE if titled else 0
+
+    def tile(number: int) -> float:
+        rows = math.ceil(len(cards) / number)
+        across = (longest - 2 * _MARGIN - _GAP * (number - 1)) / number - gaps
+        down = (longest - 2 * _MARGIN - header - _GAP * (rows - 1)) / rows
+        return min(across / aspect, down - _PAD - _LABEL - _CAPTION - _PAD // 2, 720)
+
+    number = columns or max(range(1, len(cards) + 1), key=tile)
+    height = max(int(tile(number)), _SHORTEST_TILE)
+    rows = math.ceil(len(cards) / number)
+    return _Layout(number, rows, height, math.ceil(height * aspect) + gaps, header)
+
+
+def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str) -> Any:
+    # Imported late: Pillow is only needed once there is a picture.
+    from PIL import Image, ImageDraw
+
+    sheet = Image.new("RGB", layout.size, _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    write = _Writing(pen)
+    if title:
+        width = layout.size[0] - 2 * _MARGIN
+        write.line((_MARGIN, _MARGIN - 4), title, 30, width, _TEXT, bold=True)
+    for number, card in enumerate(cards):
+        row, column = divmod(number, layout.columns)
+        x = _MARGIN + column * (layout.card_width + _GAP)
+        y = _MARGIN + layout.header + row * (layout.card_height + _GAP)
+        box = (x, y, x + layout.card_width - 1, y + layout.card_height - 1)
+        pen.rounded_rectangle(box, 12, _CARD, _EDGE)
+        inner = layout.card_width - 2 * _PAD
+        write.line((x + _PAD, y + _PAD - 5), card[0].label, 20, inner, _ACCENT, bold=True)
+        left, top = x + _PAD, y + _PAD + _LABEL - 4
+        for item in card:
+            width = round(layout.tile * _ASPECTS[item.orientation])
+            there = _paste(sheet, item, (left, top, width, layout.tile))
+            if not there:
+                _missing(pen, write, item, (left, top, width, layout.tile))
+            at = (left + 1, top + layout.tile + 4)
+            write.line(at, item.caption, 15, width - 2, _DIM if there else _EDGE_TEXT)
+            left += width + _GAP
+    return _fitted(sheet)
+
+
+_EDGE_TEXT = "#7d8592"
+
+
+def _paste(sheet: Any, item: SheetItem, box: tuple[int, int, int, int]) -> bool:
+    """Put an item's picture into its place with round corners; False if there is none to show."""
+    from PIL import Image, ImageDraw, ImageOps  # late, as above
+
+    if item.path is None:
+        return False
+    x, y, width, height = box
+    try:
+        picture = load_picture(item.path)
+    except MediaError:
+        return False
+    tile = ImageOps.pad(picture, (width, height), Image.Resampling.LANCZOS, color="#000000")
+    mask: Any = Image.new("L", (width * 2, height * 2), 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, width * 2 - 1, height * 2 - 1), 16, 255)
+    sheet.paste(tile, (x, y), mask.resize((width, height), Image.Resampling.LANCZOS))
+    return True
+
+
+def _missing(pen: Any, write: _Writing, item: SheetItem, box: tuple[int, int, int, int]) -> None:
+    """A dashed frame with the orientation's name in it."""
+    x, y, width, height = box
+    dash = 9
+    for offset in range(0, width - dash, 2 * dash):
+        pen.line((x + offset, y, x + offset + dash, y), _EDGE_TEXT, 2)
+        pen.line((x + offset, y + height - 1, x + offset + dash, y + height - 1), _EDGE_TEXT, 2)
+    for offset in range(0, height - dash, 2 * dash):
+        pen.line((x, y + offset, x, y + offset + dash), _EDGE_TEXT, 2)
+        pen.line((x + width - 1, y + offset, x + width - 1, y + offset + dash), _EDGE_TEXT, 2)
+    words = "missing" if item.path is None else "cannot be read"
+    write.centred(
+        (x + width / 2, y + height / 2), (item.orientation.lower(), words), 15, width - 12
+    )
+
+
+def _fitted(sheet: Any) -> Any:
+    """Shrink a sheet of very many cards, whose pictures are as small as they may get."""
+    if max(sheet.size) > LONGEST:
+        sheet.thumbnail((LONGEST, LONGEST))
+    return sheet
+
+
+class _Writing:
+    """Draws single lines that never run over."""
+
+    def __init__(self, pen: Any) -> None:
+        self._pen = pen
+        self._fonts: dict[tuple[int, bool, bool], Any] = {}
+
+    def line(
+        self,
+        at: tuple[float, float],
+        text: str,
+        size: int,
+        width: float,
+        colour: str,
+        *,
+        bold: bool = False,
+    ) -> None:
+        font = self._font(text, size, bold)
+        self._pen.text(at, self._cut(text, font, width), fill=colour, font=font)
+
+    def centred(
+        self, middle: tuple[float, float], lines: Sequence[str], size: int, width: float
+    ) -> None:
+        x, y = middle
+        y -= (len(lines) - 1) * size * 0.7
+        for text in lines:
+            font = self._font(text, size, False)
+            shown = self._cut(text, font, width)
+            self._pen.text((x, y), shown, fill=_EDGE_TEXT, font=font, anchor="mm")
+            y += size * 1.4
+
+    def _cut(self, text: str, font: Any, width: float) -> str:
+        text = " ".join(text.split())
+        if font.getlength(text) <= width:
+            return text
+        while text and font.getlength(text + "…") > width:
+            text = text[:-1]
+        return text.rstrip() + "…"
+
+    def _font(self, text: str, size: int, bold: bool) -> Any:
+        from PIL import ImageFont  # late, as above
+
+        east_asian = any(letter >= "⺀" for letter in text)
+        key = (size, bold, east_asian)
+        if key not in self._fonts:
+            for name in (*(_CJK_FONTS if east_asian else ()), *_FONTS[bold]):
+                try:
+                    self._fonts[key] = ImageFont.truetype(name, size)
+                    break
+                except OSError:
+                    continue  # not on this machine
+            else:
+                self._fonts[key] = ImageFont.load_default(size)
+        return self._fonts[key]
