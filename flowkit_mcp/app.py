@@ -113,6 +113,7 @@ class FlowKit:
             finally:
                 leading.cancel()
                 await asyncio.gather(leading, return_exceptions=True)
+                kit._lock.release()  # a task cancelled before its first step runs no `finally`
 
     async def _ready(self) -> None:
         """The schema is the one this program knows; if nobody else leads, this process sees to it."""

@@ -173,6 +173,16 @@ async def remote_id(
     return found[0]["remote_id"] if found else None
 
 
+async def any_remote_id(reads: Reads, asset_id: str) -> str | None:
+    """The newest id under which any account knows the asset."""
+    found = await reads.all(
+        """SELECT remote_id FROM asset_remote WHERE asset_id = :a AND gone_at IS NULL
+            ORDER BY created_at DESC LIMIT 1""",
+        a=asset_id,
+    )
+    return found[0]["remote_id"] if found else None
+
+
 async def mark_gone(tx: Tx, provider: str, account: str, remote_id: str, now: int) -> None:
     """The provider does not know this id any more (an upload expired); it is uploaded anew when needed."""
     await tx.run(
