@@ -15,14 +15,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flowkit_mcp.bridge.protocol import PROTOCOL
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.errors import InvalidSetting
 
 CODE_LIFE_MS = 10 * 60 * 1000
-_CODE = re.compile(r"^fk1\.(\d{4,5})\.([0-9a-f]{64})$")
+_CODE = re.compile(r"fk1\.([0-9]{4,5})\.([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class PairingCode:
     @classmethod
     def parse(cls, text: str) -> PairingCode:
         """Raises InvalidSetting."""
-        match = _CODE.match(text.strip())
-        if match is None:
+        match = _CODE.fullmatch(text.strip())
+        if match is None or not 1024 <= int(match[1]) <= 65535:
             raise InvalidSetting(
                 "this is not a pairing code (fk1.<port>.<64 hex digits>)",
                 hint="Run flowkit-mcp pair and paste the whole line.",
@@ -74,7 +74,7 @@ def new_nonce() -> str:
 
 
 class _Pending(BaseModel):
-    secret: str
+    secret: str = Field(repr=False)
     expires_at: int
 
 
@@ -85,11 +85,8 @@ class Profile(BaseModel):
 
     instance: str
     label: str
-    key: str
+    key: str = Field(repr=False)
     paired_at: int
-
-    def __repr__(self) -> str:
-        return f"Profile({self.instance!r}, {self.label!r})"
 
 
 class _Book(BaseModel):
@@ -151,30 +148,41 @@ class PairingBook:
         return known
 
     def _read(self) -> _Book:
-        if not self._file.exists():
-            return _Book()
-        if self._file.is_symlink():
-            raise InvalidSetting(f"{self._file} is a symbolic link", hint="Remove it.")
-        if sys.platform != "win32":
-            info = self._file.stat()
-            if info.st_uid != os.getuid() or info.st_mode & 0o077:
-                raise InvalidSetting(
-                    f"{self._file} can be read by others",
-                    hint=f"Run chmod 600 {self._file}, or delete it and pair again.",
-                )
         try:
-            return _Book.model_validate_json(self._file.read_text(encoding="utf-8"))
+            # Windows has no O_NOFOLLOW; making a link there takes administrator rights.
+            handle = os.open(self._file, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        except FileNotFoundError:
+            return _Book()
+        except OSError as error:
+            if self._file.is_symlink():
+                raise InvalidSetting(
+                    f"{self._file} is a symbolic link", hint="Remove it and pair again."
+                ) from None
+            raise InvalidSetting(f"{self._file} cannot be read: {error.strerror}") from None
+        with os.fdopen(handle, "rb") as file:
+            if sys.platform != "win32":
+                info = os.fstat(handle)
+                if info.st_uid != os.getuid() or info.st_mode & 0o077:
+                    raise InvalidSetting(
+                        f"{self._file} can be read by others",
+                        hint=f"Run chmod 600 {self._file}, or delete it and pair again.",
+                    )
+            text = file.read()
+        try:
+            return _Book.model_validate_json(text)
         except ValidationError:
             raise InvalidSetting(
                 f"{self._file} is damaged", hint="Delete it and pair the browser again."
             ) from None
 
     def _write(self, book: _Book) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=".pairing-")  # 0600 by itself
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(book.model_dump_json())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(self._file)
-
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(book.model_dump_json())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._file)
+        finally:
+            Path(name).unlink(missing_ok=True)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -83,10 +84,10 @@ class FlowState(_Message):
     """What the extension sees of Flow. `account` is a label, e.g. the masked address."""
 
     lane: Literal["batchexecute", "labs"] | None = None
-    account: str | None = None
+    account: str | None = Field(default=None, max_length=200)
     tab: Literal["none", "loading", "ready", "frozen", "discarded"] = "none"
     signed_in: bool = False
-    person_needed: str | None = None
+    person_needed: str | None = Field(default=None, max_length=500)
     simulated: bool = False
     page_loads: int = 0
 
@@ -96,10 +97,10 @@ class Proof(_Message):
 
     type: Literal["proof"] = "proof"
     proof: Mac
-    version: str
-    label: str
+    version: str = Field(max_length=40)
+    label: str = Field(max_length=80)
     flow: FlowState
-    #: Calls not yet acknowledged, by id.
+    #: Calls not yet acknowledged, by id: the newest, as many as fit in the frame.
     journal: dict[str, Phase] = {}
 
 
@@ -260,6 +261,9 @@ class Malformed(Exception):
     """A frame that is not a message of this protocol; `str()` names the field, never the content."""
 
 
+_FIELD = re.compile(r"[a-z_]{1,20}")
+
+
 def parse_from_extension(frame: str | bytes) -> FromExtension:
     """Raises Malformed."""
     return _parse(_from_extension, frame)
@@ -275,12 +279,12 @@ def _parse(adapter: TypeAdapter[Any], frame: str | bytes) -> Any:
         raise Malformed("binary frame")
     try:
         return adapter.validate_json(frame)
-    except (ValidationError, RecursionError) as error:
-        where = (
-            "/".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            if isinstance(error, ValidationError)
-            else "nesting"
-        )
+    except ValidationError as error:
+        # An unknown field's name is the sender's own text: it does not go into our log.
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        known = first["type"] not in {"extra_forbidden", "invalid_key"}
+        parts = [str(part) for part in first["loc"]] if known else []
+        where = "/".join(part if _FIELD.fullmatch(part) else "…" for part in parts)
         raise Malformed(f"not a protocol message (at {where or 'top'})") from None
 
 
