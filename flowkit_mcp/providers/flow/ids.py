@@ -1,0 +1,97 @@
+"""Flow's ids: the two client seeds of a call, the ids that follow from them, and the older long spelling. Pure.
+
+Ids are free text (`_upsampled` suffixes, voice slugs): nothing here insists on a UUID (flow-wire §0.4).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import uuid
+from typing import NamedTuple
+
+_UPSCALED = {"1080p": "_upsampled", "4K": "_4k_upsampled"}  # flow-wire §0.4
+_LONG_PREFIX = "CA"
+_LENGTH_DELIMITED = 2
+_MEDIA_FIELD = 5
+
+
+class Seeds(NamedTuple):
+    """The client-chosen identity of one call (flow-wire §0.6). Its text form is the `client_ref`."""
+
+    media: str
+    workflow: str
+
+    @classmethod
+    def new(cls) -> Seeds:
+        """Lower case: the rule hashes the text exactly as sent."""
+        return cls(str(uuid.uuid4()), str(uuid.uuid4()))
+
+    @classmethod
+    def parse(cls, client_ref: str) -> Seeds:
+        """Raises ValueError."""
+        media, dot, workflow = client_ref.partition(".")
+        if not (media and dot and workflow):
+            raise ValueError("a client_ref of Flow is '<media seed>.<workflow seed>'")
+        return cls(media, workflow)
+
+    def __str__(self) -> str:
+        return f"{self.media}.{self.workflow}"
+
+
+def derived(seed: str) -> str:
+    """The id Flow is reported to give to what this seed was sent with. Verify before relying (flow-wire §0.6)."""
+    digits = list(hashlib.sha256(seed[:64].encode()).hexdigest()[:32])
+    digits[12] = "4"
+    digits[16] = f"{8 | int(digits[16], 16) & 3:x}"
+    text = "".join(digits)
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def upscaled(source: str, resolution: str) -> str:
+    """The id of a clip's larger version: its own id plus a suffix (flow-wire §8)."""
+    return media_id(source) + _UPSCALED[resolution]
+
+
+def is_upscaled(remote_id: str) -> bool:
+    return remote_id.endswith("_upsampled")
+
+
+def media_id(remote_id: str) -> str:
+    """The plain media id; the long `CAMS…` spelling is decoded on sight (flow-wire §0.5)."""
+    if not remote_id.startswith(_LONG_PREFIX) or "-" in remote_id[:8]:
+        return remote_id
+    try:
+        data = base64.urlsafe_b64decode(remote_id + "=" * (-len(remote_id) % 4))
+        return _protobuf_text(data, _MEDIA_FIELD) or remote_id
+    except (binascii.Error, IndexError, UnicodeDecodeError):
+        return remote_id
+
+
+def _protobuf_text(data: bytes, wanted: int) -> str | None:
+    """One text field of a flat protobuf of varints and texts; IndexError if it is cut off."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        value, at = _varint(data, at)
+        if tag & 7 == _LENGTH_DELIMITED:
+            if at + value > len(data):
+                raise IndexError(at)
+            if tag >> 3 == wanted:
+                return data[at : at + value].decode()
+            at += value
+        elif tag & 7 != 0:
+            return None
+    return None
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7

@@ -1,0 +1,118 @@
+"""What became of a paying call whose reply is missing: the journal, then Flow itself (design §3.2). Free.
+
+"Found" is proof. "Not found" is proof only after a grace time, while the rule of derived ids is known to hold, and if
+the account connected now is shown to see its earlier results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowkit_mcp.bridge.protocol import Found as JournalEntry
+from flowkit_mcp.bridge.protocol import Standing
+from flowkit_mcp.domain.models import MediaKind
+from flowkit_mcp.errors import OutcomeUnknown, ProviderError
+from flowkit_mcp.providers.base import (
+    CannotTell,
+    Found,
+    InFlight,
+    NeverSent,
+    Sent,
+    SentCall,
+    Submission,
+)
+from flowkit_mcp.providers.flow.calls import Calls
+from flowkit_mcp.providers.flow.channel import Channel
+from flowkit_mcp.providers.flow.ids import Seeds, derived, is_upscaled, media_id
+from flowkit_mcp.providers.flow.payloads import MediaRecord, NoMedia
+from flowkit_mcp.providers.flow.submission import expected_id, read
+from flowkit_mcp.providers.flow.table import table
+
+_CANARIES = 3
+
+
+async def look_up(
+    channel: Channel, calls: Calls, call: SentCall, *, grace_s: float, now: int
+) -> Found:
+    """Raises NotConnected or Transient if nobody can be asked now."""
+    expected = expected_id(Seeds.parse(call.client_ref), call.source, call.resolution)
+    asked = channel.instance is not None and channel.instance == call.via
+    entry = await channel.lookup(call.client_ref)
+    if asked or entry.standing is not Standing.NEVER_RECEIVED:
+        answer = _from_journal(entry, call, expected, now)
+        if answer is not None:
+            return answer
+    seen = await _is_there(calls, expected, call.media)
+    if seen:
+        return Sent(submission=Submission(remote_id=expected))
+    # A profile that cannot be asked may still be busy with the call until its time limit.
+    patience = grace_s if asked else grace_s + _longest_limit_s()
+    if call.age_s <= patience:
+        return CannotTell(evidence="Flow does not show a result yet", again=True)
+    if seen is None:
+        return CannotTell(evidence="Flow answers the question for the result without data")
+    if not rule_is_proven(call.proven):
+        return CannotTell(
+            evidence="Flow shows no result, but no earlier call proves under which id it would be"
+        )
+    if not await _sees_earlier_results(calls, call.proven):
+        return CannotTell(
+            evidence="Flow shows no result, but does not show earlier results of this account either"
+        )
+    return NeverSent(evidence=f"Flow shows no result {call.age_s:.0f} s after the call")
+
+
+def rule_is_proven(proven: Sequence[tuple[str, str]]) -> bool:
+    """Whether earlier calls show that ids follow from seeds. Upscales are named otherwise and tell nothing."""
+    telling = [
+        (client_ref, media_id(remote)) for client_ref, remote in proven if not is_upscaled(remote)
+    ]
+    return bool(telling) and all(derived(_seed(ref)) == remote for ref, remote in telling)
+
+
+def _seed(client_ref: str) -> str:
+    return client_ref.partition(".")[0]
+
+
+def _from_journal(entry: JournalEntry, call: SentCall, expected: str, now: int) -> Found | None:
+    """None: the journal cannot settle it."""
+    if entry.standing is Standing.NEVER_RECEIVED:
+        return NeverSent(evidence="the browser that was asked never received the call")
+    if entry.standing is Standing.IN_FLIGHT:
+        return InFlight()
+    if entry.standing is not Standing.ANSWERED or entry.result is None:
+        return None
+    inputs = (call.source,) if call.source else ()
+    try:
+        return Sent(
+            submission=read(entry.result, call.media, expected=expected, inputs=inputs, now=now)
+        )
+    except OutcomeUnknown:
+        return None
+    except ProviderError as refusal:
+        return NeverSent(evidence=f"it was refused: {refusal.message}")
+
+
+async def _is_there(calls: Calls, id: str, media: MediaKind) -> bool | None:
+    """None: Flow says neither yes nor no."""
+    record = await calls.media(id)
+    if isinstance(record, MediaRecord):
+        return True
+    if media is MediaKind.VIDEO:
+        status = await calls.video_status([id])
+        known = [row for row in status.records if not row.unknown] if status else []
+        if any(id in (row.id, row.workflow) for row in known):
+            return True
+    return False if record is NoMedia.ABSENT else None
+
+
+async def _sees_earlier_results(calls: Calls, proven: Sequence[tuple[str, str]]) -> bool:
+    """Another account would see neither the result nor these (flow-wire §7.3)."""
+    for _, remote in list(reversed(proven))[:_CANARIES]:
+        if isinstance(await calls.media(media_id(remote)), MediaRecord):
+            return True
+    return False
+
+
+def _longest_limit_s() -> float:
+    return max(row.limit_s for row in table().calls.values() if row.paid)

@@ -1,0 +1,264 @@
+"""Lane `batchexecute`: from decoded payloads to small typed results. Pure, no I/O.
+
+A payload that is not what the document says raises `Unreadable("shape")`, so that a paying call with such an answer
+counts as "outcome unknown" and never as "nothing happened".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from flowkit_mcp.providers.flow.envelope import Unreadable, at, number, rows, text
+
+
+class Status(IntEnum):
+    """Record slot [5][8][0] (flow-wire §7.1). Any other number means: keep waiting."""
+
+    PENDING = 1
+    ACTIVE = 2
+    SUCCESSFUL = 3
+    FAILED = 4
+    CANCELLED = 5
+    SCHEDULED = 6
+
+
+class NoMedia(StrEnum):
+    """Two ways of not being shown a media record."""
+
+    ABSENT = "absent"  #: Flow says it does not exist, or not for this account
+    SILENT = "silent"  #: Flow answered without data (plain uploads, very old items)
+
+
+@dataclass(frozen=True)
+class Credits:
+    balance: int | None
+    tier: int
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One key of the catalogue as Flow prints it: numbers not yet put into words.
+
+    `prices` by service tier in credits; a tier that may not use the key is missing.
+    """
+
+    key: str
+    family: str
+    title: str
+    image: bool
+    prices: dict[int, int]
+    requirements: frozenset[int]
+    aspects: tuple[int, ...]
+    duration_s: int | None
+    max_images: int | None
+    resolutions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MediaRecord:
+    """What is known of one image or clip. URLs are bearer secrets: `repr()` leaves them out."""
+
+    id: str
+    project: str | None = None
+    workflow: str | None = None
+    status: int | None = None
+    failure: Any = None
+    image: bool = False
+    video: bool = False
+    image_url: str | None = None
+    video_url: str | None = None
+    bytes: int | None = None
+
+    @property
+    def unknown(self) -> bool:
+        """Flow does not know the id that was polled; no failure of any job (flow-wire §6.2)."""
+        return "media not found" in str(self.failure).lower()
+
+    def __repr__(self) -> str:
+        return f"MediaRecord({self.id!r}, status={self.status})"
+
+
+@dataclass(frozen=True)
+class Records:
+    """Answer of a submit or a poll: the records, the workflows beside them, the balance if told."""
+
+    records: tuple[MediaRecord, ...]
+    workflows: tuple[str, ...] = ()
+    credits: int | None = None
+
+
+@dataclass(frozen=True)
+class ProjectRow:
+    id: str
+    title: str
+
+
+def credits(payload: Any) -> Credits:
+    """`nzlxg` (flow-wire §3.1)."""
+    tier = number(at(payload, 3))
+    if tier is None:
+        raise Unreadable("shape")
+    return Credits(balance=number(at(payload, 0)), tier=tier)
+
+
+def created_project(payload: Any) -> str:
+    """`jHPbke`: the new project's id."""
+    return _text(at(payload, 0))
+
+
+def uploaded(payload: Any) -> MediaRecord:
+    """`maseQ`: the id to use is the record's first slot, not its third (flow-wire §5.1)."""
+    return media_record(at(payload, 0))
+
+
+def projects(payload: Any) -> tuple[tuple[ProjectRow, ...], str | None]:
+    """`UpteDb`: one page, and the token of the next if there is one."""
+    page = [
+        ProjectRow(id=id, title=text(at(row, 1, 0)) or "")
+        for row in rows(at(payload, 0))
+        if (id := text(at(row, 0)))
+    ]
+    return tuple(page), text(at(payload, 1))
+
+
+def contents(payload: Any) -> tuple[MediaRecord, ...]:
+    """`Zzl0ze`: the media of a project, all versions."""
+    if not isinstance(payload, list):
+        raise Unreadable("shape")
+    return _records(at(payload, 2))
+
+
+def generated_images(payload: Any) -> Records:
+    """`ogiZ0b`. The answer may mention input images too; the caller knows which ids those are."""
+    return Records(_accepted(payload, 0), _workflows(at(payload, 1)))
+
+
+def videos(payload: Any) -> Records:
+    """Answer of a video submit (flow-wire §6.2)."""
+    workflows = _workflows(at(payload, 2))
+    return Records(_accepted(payload, 3, workflows), workflows, number(at(payload, 1)))
+
+
+def video_status(payload: Any) -> Records:
+    """`jwpduf` (flow-wire §7.1): ids that Flow does not know are simply missing."""
+    if payload is None:
+        return Records(())
+    if not isinstance(payload, list):
+        raise Unreadable("shape")
+    return Records(_records(at(payload, 2)), credits=number(at(payload, 1)))
+
+
+def media(payload: Any, asked: str) -> MediaRecord | NoMedia:
+    """`as29s` (flow-wire §7.3): a bare record, or while it is made sometimes only its id."""
+    if payload is None:
+        return NoMedia.SILENT
+    if payload == asked:
+        return MediaRecord(id=asked)
+    return media_record(payload)
+
+
+def media_record(record: Any, workflows: tuple[str, ...] = ()) -> MediaRecord:
+    """One record (flow-wire §7.2).
+
+    Two projects label slots 0 and 2 the other way round for video submits: where slot 0 is an id that the same
+    answer calls a workflow, slot 2 is the media.
+    """
+    id, workflow = _text(at(record, 0)), text(at(record, 2))
+    if id in workflows and workflow and workflow not in workflows:
+        id, workflow = workflow, id
+    meta, picture, clip = at(record, 5), at(record, 6), at(record, 7)
+    image = isinstance(picture, list) and not isinstance(clip, list)
+    poster = text(at(meta, 10)) or text(at(meta, 5))
+    return MediaRecord(
+        id=id,
+        project=text(at(record, 1)),
+        workflow=workflow,
+        status=number(at(meta, 8, 0)),
+        failure=at(meta, 8),
+        image=image,
+        video=isinstance(clip, list),
+        # For a picture the "poster" is the picture; listings leave its own slot out.
+        image_url=(text(at(picture, 0, 13)) or poster) if image else None,
+        video_url=text(at(clip, 0, 8)),
+        bytes=number(at(meta, 13)),
+    )
+
+
+def catalogue(payload: Any) -> tuple[Usage, ...]:
+    """`HTrJv` (flow-wire §3.2), without what the account's page hides or has switched off."""
+    found = [
+        usage
+        for slot, image in ((4, False), (5, True))
+        for family in rows(at(payload, 0, slot))
+        if at(family, 5) is not True
+        for row in rows(at(family, 1))
+        if (usage := _usage(row, family, image)) is not None
+    ]
+    if not found:
+        raise Unreadable("shape")
+    return tuple(found)
+
+
+def _usage(row: Any, family: Any, image: bool) -> Usage | None:
+    key = text(at(row, 0))
+    if key is None or at(row, 24) is True:
+        return None
+    return Usage(
+        key=key,
+        family=text(at(family, 3)) or key,
+        title=text(at(family, 0)) or key,
+        image=image,
+        prices=_prices(at(row, 4)),
+        requirements=_requirements(at(row, 7, 0)),
+        aspects=_numbers(at(row, 12, 0)),
+        duration_s=number(at(row, 16)),
+        max_images=number(at(row, 21, 2)),
+        resolutions=_numbers(at(row, 23, 0)),
+    )
+
+
+def _prices(entries: Any) -> dict[int, int]:
+    """`[[tier, [[null, cost]]] …]`; a second element beside the cost means "not for this tier"."""
+    prices: dict[int, int] = {}
+    for entry in rows(entries):
+        tier, cost = number(at(entry, 0)), number(at(entry, 1, 0, 1))
+        if tier is not None and cost is not None and at(entry, 1, 1) is None:
+            prices[tier] = cost
+    return prices
+
+
+def _requirements(combinations: Any) -> frozenset[int]:
+    """The numbers of the first allowed combination of inputs."""
+    return frozenset(_numbers(at(combinations, 0, 0)))
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return tuple(one for item in rows(value) if (one := number(item)) is not None)
+
+
+def _records(value: Any, workflows: tuple[str, ...] = ()) -> tuple[MediaRecord, ...]:
+    return tuple(media_record(row, workflows) for row in rows(value) if text(at(row, 0)))
+
+
+def _accepted(payload: Any, slot: int, workflows: tuple[str, ...] = ()) -> tuple[MediaRecord, ...]:
+    """The records of a submit: an empty list is an answer, a record without an id is not."""
+    value = at(payload, slot)
+    if not isinstance(payload, list) or not (value is None or isinstance(value, list)):
+        raise Unreadable("shape")
+    records = _records(value, workflows)
+    if len(records) != len(rows(value)):
+        raise Unreadable("shape")
+    return records
+
+
+def _workflows(value: Any) -> tuple[str, ...]:
+    return tuple(id for row in rows(value) if (id := text(at(row, 0))))
+
+
+def _text(value: Any) -> str:
+    found = text(value)
+    if found is None:
+        raise Unreadable("shape")
+    return found
