@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
-from flowkit_mcp.simulator import draw_text
+from flowkit_mcp.simulator.draw_recipe import Recipe, comment_of, recipe_for
+from flowkit_mcp.simulator.draw_shapes import Size
 from flowkit_mcp.simulator.draw_specs import PictureSpec
+from flowkit_mcp.simulator.draw_stage import Stage, build
+
+_UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def draw_picture(spec: PictureSpec) -> bytes:
     """Draw one picture of exactly `spec.width` × `spec.height` as JPEG."""
-    image = Image.linear_gradient("L").resize((spec.width, spec.height))
-    image = ImageOps.colorize(image, _colour(spec.prompt), "white")
-    if spec.base is not None:
-        image = ImageOps.fit(Image.open(io.BytesIO(spec.base)).convert("RGB"), image.size)
-    pen = ImageDraw.Draw(image)
-    for index, reference in enumerate(spec.references):
-        x, y = (index + 1) * spec.width // (len(spec.references) + 1), spec.height // 2
-        pen.ellipse((x - 60, y - 60, x + 60, y + 60), fill=_colour(reference.label))
-    text = draw_text.shorten(draw_text.clean(f"SIMULATED {spec.prompt}"), 24, spec.width - 40)
-    draw_text.draw(image, (20, spec.height - 50), text, 24, (0, 0, 0))
+    recipe = recipe_for(spec)
+    image = draw_recipe(recipe, (spec.width, spec.height), spec.base)
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=90)
+    image.save(out, "JPEG", quality=91, subsampling=0, comment=comment_of(recipe))
     return out.getvalue()
 
 
-def _colour(text: str) -> tuple[int, int, int]:
-    digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
-    return digest[0], digest[1], digest[2]
+def draw_recipe(recipe: Recipe, size: Size, base: bytes | None = None) -> Image.Image:
+    """The picture of a recipe; a photo that is edited stays visible as the backdrop."""
+    stage = build(recipe, size)
+    photo = None if recipe.drawn or base is None else fill(base, stage.backdrop.size)
+    if photo is None:
+        return stage.at_rest()
+    kept = tuple(item for item in stage.layers if item.motion and item.motion.sway[1])
+    return Stage(photo, kept, stage.bar, size).at_rest()
+
+
+def fill(image: bytes, size: Size) -> Image.Image | None:
+    """A picture scaled and cropped to fill `size`; None if it cannot be read."""
+    try:
+        with Image.open(io.BytesIO(image)) as opened:
+            return ImageOps.fit(opened.convert("RGB"), size, Image.Resampling.LANCZOS)
+    except _UNREADABLE:
+        return None
