@@ -35,7 +35,7 @@ test-crash: setup ## Only the tests that kill real processes
 check: setup ## Lint, formatting and types
 	@$(RUN) ruff check --quiet .
 	@$(RUN) ruff format --check --quiet . || { echo "not formatted: run make format"; exit 1; }
-	@$(RUN) pyright --warnings
+	@$(RUN) pyright --pythonpath "$(BIN)/python" --warnings
 
 format: setup ## Mend what ruff can mend
 	@$(RUN) ruff check --quiet --fix .
