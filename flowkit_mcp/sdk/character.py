@@ -10,7 +10,7 @@ from flowkit_mcp.domain.models import Character as CharacterRow
 from flowkit_mcp.domain.models import EntityType, JobKind, MediaKind, Priority, Slot, Stage, Take
 from flowkit_mcp.domain.prompts import reference_prompt
 from flowkit_mcp.domain.requests import GenerateReference
-from flowkit_mcp.errors import InvalidSetting, NotReady
+from flowkit_mcp.errors import InvalidSetting, NotFound, NotReady
 from flowkit_mcp.media.files import slug
 from flowkit_mcp.providers.flow.catalogue import choose
 from flowkit_mcp.sdk.jobs import GenerationResult, Job, Planned
@@ -92,6 +92,15 @@ class Character:
 
     async def takes(self) -> list[Take]:
         return await takes.takes(self.kit.db, character_id=self.id)
+
+    async def select_take(self, number: int) -> Take:
+        """Put another reference image into use."""
+        for take in await self.takes():
+            if take.number == number:
+                async with self.kit.db.transaction() as tx:
+                    await takes.select_take(tx, take)
+                return await takes.take(self.kit.db, take.id)
+        raise NotFound(f"{self.name!r} has no reference take {number}")
 
     async def set_reference(self, file: Path) -> Take:
         """Use a picture of your own as reference image. Raises InvalidSetting."""

@@ -22,7 +22,7 @@ from flowkit_mcp.domain.models import Scene as SceneRow
 from flowkit_mcp.domain.models import Video as VideoRow
 from flowkit_mcp.domain.prompts import continuation_prompt, image_prompt, video_prompt
 from flowkit_mcp.domain.requests import GenerateImage, GenerateVideo, UpscaleVideo
-from flowkit_mcp.errors import InvalidSetting, NotReady
+from flowkit_mcp.errors import InvalidSetting, NotFound, NotReady
 from flowkit_mcp.providers.flow.catalogue import choose
 from flowkit_mcp.sdk.character import Character
 from flowkit_mcp.sdk.jobs import GenerationResult, Job, Planned
@@ -138,6 +138,15 @@ class Scene:
         return await takes.takes(
             self.kit.db, scene_id=self.id, orientation=orientation, stage=stage
         )
+
+    async def select_take(self, orientation: Orientation, stage: Stage, number: int) -> Take:
+        """Put another take of a slot into use; what was made from it counts again downstream."""
+        for take in await self.takes(orientation, stage):
+            if take.number == number:
+                async with self.kit.db.transaction() as tx:
+                    await takes.select_take(tx, take)
+                return await takes.take(self.kit.db, take.id)
+        raise NotFound(f"scene {self.number} has no {orientation} {stage} take {number}")
 
     async def set_image(self, file: Path, orientation: Orientation) -> Take:
         """Use a picture of your own as first frame. Raises InvalidSetting."""
