@@ -1,0 +1,50 @@
+"""Stand-in for reCAPTCHA Enterprise: tokens that work once, for one action, for two minutes (flow-wire §1.3)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from flowkit_mcp.clock import Clock
+
+SITE_KEY = "6LdsFiUsAAAAAIjVDZcuLhaHiDn5nnHVXVRQGeMV"
+LIFETIME_MS = 120_000
+
+IMAGE = ("IMAGE_GENERATION",)
+VIDEO = ("VIDEO_GENERATION",)
+#: The sources disagree on the action of an upload, so either is accepted (flow-wire §1.3).
+UPLOAD = ("IMAGE_GENERATION", "UPLOAD_IMAGE")
+
+
+@dataclass(frozen=True)
+class _Token:
+    account: str
+    action: str
+    expires_at: int
+
+
+class CaptchaDesk:
+    """Mints and redeems tokens. They live in memory only: a restart makes them all worthless."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._open: dict[str, _Token] = {}
+
+    def mint(self, account: str, action: str) -> str:
+        """A token of 2400 characters for one call by this account."""
+        now = self._clock.now()
+        self._open = {text: token for text, token in self._open.items() if token.expires_at > now}
+        text = secrets.token_urlsafe(1800)
+        self._open[text] = _Token(account, action, now + LIFETIME_MS)
+        return text
+
+    def redeem(self, text: object, account: str, actions: Collection[str]) -> bool:
+        """Use a token up, and say whether it was good for one of `actions`."""
+        token = self._open.pop(text, None) if isinstance(text, str) else None
+        return (
+            token is not None
+            and token.account == account
+            and token.action in actions
+            and self._clock.now() < token.expires_at
+        )

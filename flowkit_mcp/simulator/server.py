@@ -1,0 +1,148 @@
+"""`Simulator`: the whole local Flow as one object that can be started and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.requests import Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from flowkit_mcp.clock import Clock
+from flowkit_mcp.simulator.app import FlowApp
+from flowkit_mcp.simulator.faults import FaultKind
+from flowkit_mcp.simulator.links import Links
+from flowkit_mcp.simulator.render import Renderer
+from flowkit_mcp.simulator.rpcs import Rpcs
+from flowkit_mcp.simulator.service import FlowService
+from flowkit_mcp.simulator.state import LedgerEntry, Tier
+from flowkit_mcp.simulator.studio import Draws, Studio
+
+HOST = "127.0.0.1"
+
+
+class Simulator:
+    """A running simulator; made by `run`."""
+
+    def __init__(self, service: FlowService, url: str) -> None:
+        self._service = service
+        #: `http://127.0.0.1:<port>`
+        self.url = url
+
+    @classmethod
+    @asynccontextmanager
+    async def run(
+        cls,
+        folder: Path,
+        *,
+        port: int = 0,
+        pace: float = 1.0,
+        tier: Tier = "pro",
+        credits: int | None = None,
+        renderer: Draws | None = None,
+        clock: Clock | None = None,
+    ) -> AsyncGenerator[Simulator]:
+        """Serve the Flow kept in `folder` on 127.0.0.1; port 0 takes a free one.
+
+        `pace` multiplies all waiting: at 1 a clip takes about three seconds. `tier` and `credits` are what
+        new accounts start with; accounts that are in the folder already keep what they have.
+
+        Raises:
+            OSError: the port is taken, or the folder cannot be written.
+        """
+        listener = socket.create_server((HOST, port))
+        host = f"{HOST}:{listener.getsockname()[1]}"
+        try:
+            service = FlowService(folder, clock=clock, tier=tier, credits=credits)
+        except BaseException:
+            listener.close()
+            raise
+        links = Links(f"http://{host}", service.state.signing_key, service.clock)
+        studio = Studio(service, renderer or Renderer(), pace)
+        server = _Server()
+        app = FlowApp(service, Rpcs(service, studio, links), links, server.drop)
+        server.serve_app(app.asgi(host))
+        serving = asyncio.create_task(server.serve([listener]), name="simulator")
+        try:
+            await server.up.wait()
+            studio.resume()
+            yield cls(service, f"http://{host}")
+        finally:
+            await studio.aclose()
+            server.down.set()
+            await serving
+
+    def ledger(self) -> list[LedgerEntry]:
+        """Every charge and refund so far, oldest first; accepted work that is free counts 0."""
+        return [entry.model_copy() for entry in self._service.state.ledger]
+
+    @property
+    def balance(self) -> int:
+        """Credits of the default account."""
+        return self._service.account().balance
+
+    @property
+    def charged(self) -> int:
+        """Charges minus refunds."""
+        return self._service.charged
+
+    def switch(self, **values: Any) -> None:
+        """Change how it behaves; the same as `POST /sim/switch`.
+
+        Raises:
+            pydantic.ValidationError: no such switch, or no such value.
+        """
+        self._service.switch(values)
+
+    def fault(self, rpc: str, kind: FaultKind, times: int = 1) -> None:
+        """Let the next calls of an rpc go wrong; the same as `POST /sim/fault`."""
+        self._service.add_fault(rpc, kind, times)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside somebody else's event loop: it leaves signals alone and stops when told."""
+
+    def __init__(self) -> None:
+        self.up = asyncio.Event()
+        self.down = asyncio.Event()
+
+    def serve_app(self, app: Any) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                timeout_graceful_shutdown=2,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.down.wait()
+
+    async def drop(self, request: Request) -> None:
+        """Close the connection of a request; what is sent afterwards reaches nobody."""
+        for connection in list(self.server_state.connections):
+            # http="h11" was chosen above; the type of the set also allows uvicorn's other protocols.
+            if isinstance(connection, H11Protocol) and connection.client == request.client:
+                connection.transport.abort()
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
