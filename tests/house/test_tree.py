@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from hatchling.builders.wheel import WheelBuilder
-from house_source import PACKAGE, ROOT, files, package
+from house_source import ROOT, files, package
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
