@@ -21,7 +21,7 @@ LONGEST = 1568
 MAX_BYTES = 200_000
 
 _PAPER, _CARD, _EDGE = "#14161a", "#1d2026", "#2c313a"
-_TEXT, _DIM, _ACCENT = "#f1f3f5", "#a2a9b4", "#f0b445"
+_TEXT, _DIM, _FAINT, _ACCENT = "#f1f3f5", "#a2a9b4", "#7d8592", "#f0b445"
 _MARGIN, _GAP, _PAD = 24, 14, 14
 _LABEL, _CAPTION, _TITLE = 34, 26, 56  # heights of the lines of text
 _SHORTEST_TILE = 96
@@ -95,7 +95,7 @@ def _make(items: Sequence[SheetItem], to: Path, columns: int | None, title: str)
     cards = _cards(items)
     longest = LONGEST
     while True:
-        image = _draw(cards, _lay_out(cards, columns, bool(title), longest), title)
+        image = _draw(cards, _lay_out(cards, columns, bool(title), longest), title, longest)
         for quality in (88, 82, 76, 70, 62):
             data = jpeg(image, quality)
             if len(data) <= MAX_BYTES:
@@ -136,7 +136,7 @@ def _lay_out(
     return _Layout(number, rows, height, math.ceil(height * aspect) + gaps, header)
 
 
-def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str) -> Any:
+def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, longest: int) -> Any:
     # Imported late: Pillow is only needed once there is a picture.
     from PIL import Image, ImageDraw
 
@@ -161,12 +161,11 @@ def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str) -> 
             if not there:
                 _missing(pen, write, item, (left, top, width, layout.tile))
             at = (left + 1, top + layout.tile + 4)
-            write.line(at, item.caption, 15, width - 2, _DIM if there else _EDGE_TEXT)
+            write.line(at, item.caption, 15, width - 2, _DIM if there else _FAINT)
             left += width + _GAP
-    return _fitted(sheet)
-
-
-_EDGE_TEXT = "#7d8592"
+    if max(sheet.size) > longest:  # very many cards, whose pictures are as small as they may get
+        sheet.thumbnail((longest, longest))
+    return sheet
 
 
 def _paste(sheet: Any, item: SheetItem, box: tuple[int, int, int, int]) -> bool:
@@ -192,22 +191,15 @@ def _missing(pen: Any, write: _Writing, item: SheetItem, box: tuple[int, int, in
     x, y, width, height = box
     dash = 9
     for offset in range(0, width - dash, 2 * dash):
-        pen.line((x + offset, y, x + offset + dash, y), _EDGE_TEXT, 2)
-        pen.line((x + offset, y + height - 1, x + offset + dash, y + height - 1), _EDGE_TEXT, 2)
+        pen.line((x + offset, y, x + offset + dash, y), _FAINT, 2)
+        pen.line((x + offset, y + height - 1, x + offset + dash, y + height - 1), _FAINT, 2)
     for offset in range(0, height - dash, 2 * dash):
-        pen.line((x, y + offset, x, y + offset + dash), _EDGE_TEXT, 2)
-        pen.line((x + width - 1, y + offset, x + width - 1, y + offset + dash), _EDGE_TEXT, 2)
+        pen.line((x, y + offset, x, y + offset + dash), _FAINT, 2)
+        pen.line((x + width - 1, y + offset, x + width - 1, y + offset + dash), _FAINT, 2)
     words = "missing" if item.path is None else "cannot be read"
     write.centred(
         (x + width / 2, y + height / 2), (item.orientation.lower(), words), 15, width - 12
     )
-
-
-def _fitted(sheet: Any) -> Any:
-    """Shrink a sheet of very many cards, whose pictures are as small as they may get."""
-    if max(sheet.size) > LONGEST:
-        sheet.thumbnail((LONGEST, LONGEST))
-    return sheet
 
 
 class _Writing:
@@ -238,7 +230,7 @@ class _Writing:
         for text in lines:
             font = self._font(text, size, False)
             shown = self._cut(text, font, width)
-            self._pen.text((x, y), shown, fill=_EDGE_TEXT, font=font, anchor="mm")
+            self._pen.text((x, y), shown, fill=_FAINT, font=font, anchor="mm")
             y += size * 1.4
 
     def _cut(self, text: str, font: Any, width: float) -> str:

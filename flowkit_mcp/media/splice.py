@@ -24,6 +24,13 @@ from flowkit_mcp.media.timeline import (
     TIMESCALE,
 )
 
+_MUXER = {
+    "movflags": "+faststart",
+    "video_track_timescale": str(TIMESCALE),
+    # Edit lists count in these units; the default, milliseconds, cannot say 1/24 s.
+    "movie_timescale": str(SAMPLE_RATE),
+}
+
 
 @dataclass(frozen=True)
 class Strip:
@@ -80,7 +87,7 @@ def splice(
                 f"file:{to.absolute()}",
                 mode="w",
                 format="mp4",
-                options={"movflags": "+faststart", "video_track_timescale": str(TIMESCALE)},
+                options=_MUXER,
             ) as film,
         ):
             film_writer = _Writer(film, model.streams.video[0], parameters, sound)

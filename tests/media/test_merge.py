@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import av
+import pytest
+from film_checks import (
+    frame_hashes,
+    left_channel,
+    onsets,
+    picture_packets,
+    picture_times,
+    sound_samples,
+)
+
+from flowkit_mcp.errors import InvalidSetting, MediaError
+from flowkit_mcp.media.merge import merge
+from flowkit_mcp.media.verify import top_boxes
+
+NO_FFMPEG = "/there/is/no/ffmpeg"
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+async def test_alike_clips_are_copied_bit_for_bit_without_running_ffmpeg(make_clip, tmp_path):
+    clips = [make_clip(frames=36), make_clip(frames=24), make_clip(frames=41)]
+    shares: list[float] = []
+    result = await merge(clips, tmp_path / "film.mp4", ffmpeg=NO_FFMPEG, progress=shares.append)
+
+    film = result.file.path
+    assert (result.frames, result.copied, result.encoded) == (101, 3, 0)
+    assert picture_packets(film) == [p for clip in clips for p in picture_packets(clip)]
+    assert frame_hashes(film) == [h for clip in clips for h in frame_hashes(clip)]
+    assert picture_times(film) == [frame * 512 for frame in range(101)]
+    assert sound_samples(film) == 101 * 2000
+    assert result.file.duration_ms == round(101 / 24 * 1000)
+    assert left_in(tmp_path) == ["film.mp4"]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    json.dumps(result.plan)
+
+
+async def test_a_film_says_what_it_is(make_clip, tmp_path):
+    result = await merge([make_clip(frames=24)], tmp_path / "film.mp4", ffmpeg=NO_FFMPEG)
+    with av.open(str(result.file.path)) as film:
+        video, sound = film.streams.video[0], film.streams.audio[0]
+        assert (video.codec_context.name, sound.codec_context.name) == ("h264", "aac")
+        rate = video.average_rate
+        assert (rate.numerator, rate.denominator) == (24, 1)
+        assert (sound.codec_context.sample_rate, sound.codec_context.layout.name) == (
+            48_000,
+            "stereo",
+        )
+        context = video.codec_context
+        tags = (context.color_primaries, context.color_trc, context.colorspace)
+        assert [int(tag) for tag in tags] == [1, 1, 1]
+    names = [name for name, _ in top_boxes(result.file.path)]
+    assert names.index("moov") < names.index("mdat")
+
+
+@pytest.mark.parametrize("sound_s", [None, 0.7, 1.3])
+async def test_sound_stays_within_two_milliseconds_of_its_picture(make_clip, tmp_path, sound_s):
+    clips = [make_clip(frames=frames, sound_s=sound_s) for frames in (24, 31, 24, 31, 24)]
+    result = await merge(clips, tmp_path / "film.mp4", ffmpeg=NO_FFMPEG)
+    expected = [frame * 2000 for frame in (0, 24, 55, 79, 110)]
+    heard = onsets(left_channel(result.file.path))
+    assert len(heard) == len(expected)
+    assert max(abs(a - b) for a, b in zip(heard, expected, strict=True)) <= 96
+    assert sound_samples(result.file.path) == 134 * 2000
+
+
+async def test_only_clips_that_differ_are_encoded_and_the_plan_says_why(
+    make_clip, ffmpeg, tmp_path
+):
+    usual = make_clip(frames=36)
+    odd = {
+        make_clip(frames=24, size="480x270"): "480×270 scaled down to 320×180",
+        make_clip(frames=24, size="180x320"): "180×320 fitted to 320×180",
+        make_clip(frames=30, fps="30"): "30 fps to 24 fps",
+        make_clip(frames=24, video=("-c:v", "libx264", "-bf", "0")): "other encoder settings",
+        make_clip(frames=24, video=("-c:v", "libx264", "-g", "24", "-flags", "+ildct")): "interl",
+    }
+    clips = [usual, *odd, usual]
+    result = await merge(clips, tmp_path / "film.mp4", ffmpeg=ffmpeg)
+
+    assert (result.frames, result.copied, result.encoded) == (36 + 5 * 24 + 36, 2, 5)
+    reasons = {entry["file"]: " ".join(entry["why"]) for entry in result.plan["clips"]}
+    for clip, reason in odd.items():
+        assert reason in reasons[clip.name]
+    hashes = frame_hashes(result.file.path)
+    assert hashes[:36] == hashes[-36:] == frame_hashes(usual)
+    assert len(hashes) == result.frames
+    assert picture_times(result.file.path) == [frame * 512 for frame in range(result.frames)]
+    assert (result.file.width, result.file.height) == (320, 180)
+    assert left_in(tmp_path) == ["film.mp4"]
+
+
+async def test_seeking_to_any_join_of_a_mixed_film_shows_the_right_frame(
+    make_clip, ffmpeg, tmp_path
+):
+    usual, other = make_clip(frames=36), make_clip(frames=24, size="480x270")
+    result = await merge([usual, other, usual], tmp_path / "film.mp4", ffmpeg=ffmpeg)
+    with av.open(str(result.file.path)) as film:
+        track = film.streams.video[0]
+        for start in (60, 36, 0, 95):
+            film.seek(start * 512, stream=track)
+            assert any(frame.pts == start * 512 for frame in film.decode(track))
+
+
+async def test_missing_mono_and_44100_sound_all_end_in_step(make_clip, tmp_path):
+    clips = [
+        make_clip(frames=24),
+        make_clip(frames=24, sound=None),
+        make_clip(frames=24, channels=1),
+        make_clip(frames=24, rate=44_100),
+        make_clip(frames=24),
+    ]
+    result = await merge(clips, tmp_path / "film.mp4", ffmpeg=NO_FFMPEG)
+    heard = onsets(left_channel(result.file.path))
+    assert len(heard) == 4
+    expected = (0, 48, 72, 96)
+    assert all(abs(a - b * 2000) <= 96 for a, b in zip(heard, expected, strict=True))
+    assert sound_samples(result.file.path) == 120 * 2000
+    assert [entry["sound"] for entry in result.plan["clips"]][1] == "silence"
+
+
+async def test_clips_none_of_which_can_be_copied_still_make_a_film(make_clip, ffmpeg, tmp_path):
+    clip = make_clip(frames=25, fps="25")
+    result = await merge([clip, clip], tmp_path / "film.mp4", ffmpeg=ffmpeg)
+    assert (result.frames, result.encoded) == (48, 2)
+    assert len(frame_hashes(result.file.path)) == 48
+
+
+async def test_the_larger_picture_wins_when_sizes_are_equally_common(make_clip, ffmpeg, tmp_path):
+    clips = [make_clip(frames=24), make_clip(frames=24, size="480x270")]
+    result = await merge(clips, tmp_path / "film.mp4", ffmpeg=ffmpeg)
+    assert (result.file.width, result.file.height) == (480, 270)
+
+
+async def test_a_damaged_clip_is_named_and_leaves_nothing(make_clip, tmp_path):
+    whole = make_clip(frames=36)
+    broken = tmp_path / "in" / "broken.mp4"
+    broken.parent.mkdir()
+    data = whole.read_bytes()
+    for content in (data[: len(data) // 2], b"", b"not a video at all" * 100, data[:40]):
+        broken.write_bytes(content)
+        out = tmp_path / "out" / "film.mp4"
+        with pytest.raises(MediaError, match=r"broken\.mp4"):
+            await merge([whole, broken], out, ffmpeg=NO_FFMPEG)
+        assert not out.parent.exists() or left_in(out.parent) == []
+
+
+async def test_no_clips_and_a_film_over_its_own_clip_are_refused(make_clip, tmp_path):
+    with pytest.raises(InvalidSetting):
+        await merge([], tmp_path / "film.mp4", ffmpeg=NO_FFMPEG)
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(make_clip(frames=24).read_bytes())
+    with pytest.raises(InvalidSetting, match="one of the clips"):
+        await merge([clip], clip, ffmpeg=NO_FFMPEG)
+
+
+async def test_an_existing_film_is_never_overwritten(make_clip, tmp_path):
+    film = tmp_path / "film.mp4"
+    film.write_bytes(b"an earlier film")
+    result = await merge([make_clip(frames=24)], film, ffmpeg=NO_FFMPEG)
+    assert film.read_bytes() == b"an earlier film"
+    assert result.file.path.name == "film (2).mp4"
+
+
+async def test_cancelling_while_splicing_leaves_no_file(make_clip, tmp_path):
+    clips = [make_clip(frames=36)] * 60
+    started = asyncio.Event()
+    task = asyncio.create_task(
+        merge(clips, tmp_path / "film.mp4", ffmpeg=NO_FFMPEG, progress=lambda share: started.set())
+    )
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a script")
+async def test_cancelling_while_encoding_ends_ffmpeg_and_leaves_no_file(make_clip, tmp_path):
+    stuck = tmp_path / "ffmpeg"
+    stuck.write_text(
+        f"#!{sys.executable}\nimport sys, time\n"
+        "open(sys.argv[-2].removeprefix('file:'), 'wb').write(b'half')\n"
+        "print('frame=1', flush=True)\ntime.sleep(600)\n",
+        encoding="utf-8",
+    )
+    stuck.chmod(0o755)
+    started = asyncio.Event()
+    out = tmp_path / "out" / "film.mp4"
+    clips = [make_clip(frames=36), make_clip(frames=24, size="480x270")]
+    task = asyncio.create_task(
+        merge(clips, out, ffmpeg=stuck, progress=lambda share: started.set())
+    )
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert left_in(out.parent) == []
+
+
+HOSTILE = [
+    "two words.mp4",
+    'it\'s "quoted".mp4',
+    "%03d.mp4",
+    "-y.mp4",
+    "Đêm 夜 🌙.mp4",
+    "a;b|c&d$(e).mp4",
+] + ([] if sys.platform == "win32" else ["http:x.mp4", "concat:a|b.mp4", "new\nline.mp4"])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_hostile_names_are_only_names(make_clip, ffmpeg, tmp_path, monkeypatch, name):
+    if sys.platform == "win32" and '"' in name:
+        pytest.skip("not a name on Windows")
+    monkeypatch.chdir(tmp_path)
+    usual, odd = Path(name), Path("odd " + name)
+    usual.write_bytes(make_clip(frames=24).read_bytes())
+    odd.write_bytes(make_clip(frames=24, size="180x320").read_bytes())
+    Path("out").mkdir()
+    result = await merge([usual, odd, usual], Path("out", name), ffmpeg=ffmpeg)
+    assert (result.copied, result.encoded, result.frames) == (2, 1, 72)
+    assert left_in(Path("out")) == [name]
