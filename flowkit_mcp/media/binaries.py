@@ -27,7 +27,7 @@ def find_ffmpeg(explicit: Path | None = None) -> Path:
     on_path = shutil.which("ffmpeg")
     if on_path is not None:
         return Path(on_path)
-    # Imported late: only machines without an ffmpeg of their own need it.
+    # late: only machines without an ffmpeg of their own need it.
     import imageio_ffmpeg
 
     try:

@@ -22,7 +22,7 @@ def file_url(path: Path) -> str:
 
 def clip_input(path: Path) -> Node:
     """An MP4 input that can open nothing but itself, even if it is a playlist in disguise."""
-    # Imported late: it costs 50 ms of a start-up that mostly never encodes.
+    # late: it costs 50 ms of a start-up that mostly never encodes.
     import ffmpeg as builder
 
     module: Any = builder

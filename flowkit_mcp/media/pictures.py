@@ -35,7 +35,7 @@ def check_picture(path: Path) -> PictureFile:
     Raises:
         MediaError: it is not one of these, damaged, over 20 MB or over 60 megapixels.
     """
-    # Imported late: Pillow is only needed once there is a picture.
+    # late: Pillow is only needed once there is a picture.
     from PIL import Image
 
     size = path.stat().st_size

@@ -163,7 +163,7 @@ def read_clip(path: Path) -> Clip:
 @contextlib.contextmanager
 def opened(path: Path) -> Generator[Any]:
     """A clip as a PyAV container: MP4 only, local only; libav's errors become `MediaError`."""
-    # Imported late: PyAV costs 0.1 s of a start-up that mostly never touches media.
+    # late: PyAV costs 0.1 s of a start-up that mostly never touches media.
     import av
     from av.error import FFmpegError
 

@@ -137,7 +137,7 @@ def _lay_out(
 
 
 def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, longest: int) -> Any:
-    # Imported late: Pillow is only needed once there is a picture.
+    # late: Pillow is only needed once there is a picture.
     from PIL import Image, ImageDraw
 
     sheet = Image.new("RGB", layout.size, _PAPER)
@@ -170,7 +170,7 @@ def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, lon
 
 def _paste(sheet: Any, item: SheetItem, box: tuple[int, int, int, int]) -> bool:
     """Put an item's picture into its place with round corners; False if there is none to show."""
-    from PIL import Image, ImageDraw, ImageOps  # late, as above
+    from PIL import Image, ImageDraw, ImageOps  # late: as above
 
     if item.path is None:
         return False
@@ -242,7 +242,7 @@ class _Writing:
         return text.rstrip() + "…"
 
     def _font(self, text: str, size: int, bold: bool) -> Any:
-        from PIL import ImageFont  # late, as above
+        from PIL import ImageFont  # late: as above
 
         east_asian = any(letter >= "⺀" for letter in text)
         key = (size, bold, east_asian)

@@ -56,7 +56,7 @@ def _shot_pcm(shot: Shot) -> Iterator[Any]:
 
 def _decoded(shot: Shot) -> Iterator[tuple[int, Any]]:
     """Sound frames at the film's rate with their start in samples after the clip's first picture."""
-    # Imported late: PyAV costs 0.1 s of a start-up that mostly never touches media.
+    # late: PyAV costs 0.1 s of a start-up that mostly never touches media.
     from av.audio.resampler import AudioResampler
 
     picture = shot.clip.picture
@@ -94,7 +94,7 @@ _SLACK = 2_048
 
 def _part(frame: Any, first: int, last: int) -> Any:
     """Samples `first` to `last` of a frame, as a frame of its own."""
-    from av.audio.frame import AudioFrame  # late, as above
+    from av.audio.frame import AudioFrame  # late: as above
 
     if (first, last) == (0, frame.samples):
         return frame
@@ -110,7 +110,7 @@ def _part(frame: Any, first: int, last: int) -> Any:
 
 
 def _silence(samples: int) -> Iterator[Any]:
-    from av.audio.frame import AudioFrame  # late, as above
+    from av.audio.frame import AudioFrame  # late: as above
 
     while samples > 0:
         frame = AudioFrame("fltp", "stereo", min(samples, _BLOCK))

@@ -72,7 +72,7 @@ def splice(
     Raises:
         MediaError: a clip cannot be read or the disk is full.
     """
-    # Imported late: PyAV costs 0.1 s of a start-up that mostly never touches media.
+    # late: PyAV costs 0.1 s of a start-up that mostly never touches media.
     import av
     from av.error import FFmpegError
 

@@ -72,7 +72,7 @@ def load_picture(path: Path) -> Any:
     """
     if path.suffix.lower() in VIDEO_SUFFIXES:
         return frame_at(path, 0.5)
-    # Imported late: Pillow is only needed once there is a picture.
+    # late: Pillow is only needed once there is a picture.
     from PIL import Image, ImageOps
 
     try:
