@@ -112,7 +112,7 @@ def draw_clouds(recipe: Recipe, size: Size) -> list[tuple[Image.Image, int, int]
         return []
     light, unit = light_of(recipe), min(size)
     dice = random.Random(f"clouds {recipe.place.key} {recipe.seed}")
-    colour = mix(lighter(light.middle, 0.62), light.lamp, 0.3)
+    colour = mix(lighter(light.middle, 0.74), light.lamp, 0.3 if recipe.time != "day" else 0.0)
     if recipe.time == "night":
         colour = lighter(light.middle, 0.18)
     out: list[tuple[Image.Image, int, int]] = []
@@ -120,9 +120,10 @@ def draw_clouds(recipe: Recipe, size: Size) -> list[tuple[Image.Image, int, int]
         wide = round(unit * dice.uniform(0.26, 0.46))
         tall = round(wide * 0.36)
         puffs = [
-            (dice.uniform(0.16, 0.84), dice.uniform(0.45, 0.7), dice.uniform(0.1, 0.17))
-            for _ in range(7)
-        ]
+            (0.14 + 0.12 * i + dice.uniform(-0.03, 0.03), 0.8 - 0.1 * (3 - abs(i - 3)) * dice.uniform(0.6, 1.4),
+             0.07 + 0.03 * (3 - abs(i - 3)) * dice.uniform(0.7, 1.3))
+            for i in range(7)
+        ]  # fmt: skip
 
         def paint(pen: ImageDraw.ImageDraw, s: float, wide: int = wide, tall: int = tall,
                   puffs: list[tuple[float, float, float]] = puffs) -> None:  # fmt: skip
@@ -130,9 +131,6 @@ def draw_clouds(recipe: Recipe, size: Size) -> list[tuple[Image.Image, int, int]
                 box = (x - r) * wide * s, y * tall * s - r * wide * s, (x + r) * wide * s, y * tall * s + r * wide * s
                 pen.ellipse(box, fill=(*colour, 255))
             pen.rectangle((0, tall * 0.8 * s, wide * s, tall * s), fill=(0, 0, 0, 0))
-            pen.rounded_rectangle(
-                (wide * 0.05 * s, tall * 0.66 * s, wide * 0.95 * s, tall * 0.84 * s), tall * 0.09 * s,
-                fill=(*colour, 255))  # fmt: skip
 
         cloud = layer((wide, tall), paint)
         cloud.putalpha(cloud.getchannel("A").point([round(v * 0.78) for v in range(256)]))
@@ -238,7 +236,9 @@ def _space(image: Image.Image, spot: Place, light: Light, dice: random.Random) -
 
     def paint(pen: ImageDraw.ImageDraw, s: float) -> None:
         pen.ellipse((r * s, r * s, 3 * r * s, 3 * r * s), fill=planet)
-        pen.pieslice((r * s, r * s, 3 * r * s, 3 * r * s), 20, 140, fill=darker(planet, 0.2))
+        for y, half in ((1.45, 0.83), (2.25, 0.96), (2.6, 0.79)):
+            pen.rounded_rectangle(((2 - half) * r * s, y * r * s, (2 + half) * r * s, (y + 0.12) * r * s),
+                                  0.06 * r * s, fill=darker(planet, 0.13))  # fmt: skip
         pen.arc((0.2 * r * s, 1.6 * r * s, 3.8 * r * s, 2.5 * r * s), -20, 200, fill=(*lighter(planet, 0.5), 220), width=round(r * 0.09 * s))
 
     place(image, layer((4 * r, 4 * r), paint), w * dice.choice((0.2, 0.72)) - 2 * r, h * 0.3 - 2 * r)

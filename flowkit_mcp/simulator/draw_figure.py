@@ -65,7 +65,7 @@ def draw_figure(figure: Figure, height: int, pose: str = "rest", *, flip: bool =
     else:
         _person(pen, figure, pose)
     sprite = shaded(pen.image.reduce(scale), 0.26)
-    sprite = outlined(sprite, (255, 250, 242), max(1, round(height * 0.008)))
+    sprite = outlined(sprite, (255, 250, 242), max(1, round(height * 0.0065)))
     return sprite.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else sprite
 
 
@@ -85,6 +85,10 @@ def _person(pen: _Pen, figure: Figure, pose: str) -> None:
     if figure.extra == "backpack":
         pen.box(-25, 47, -6, 74, 6, darker(figure.accent, 0.25))
         pen.box(-25, 58, -12, 73, 4, figure.accent)
+    if figure.species == "dragon":
+        for s in (-1, 1):
+            wing = darker(figure.accent, 0.2)
+            pen.shape(wing, (s * 10, 50), (s * 40, 30), (s * 37, 48), (s * 30, 52), (s * 28, 62), (s * 12, 66))
     if animal:
         _tail(pen, figure, fur)
     elif figure.style in (1, 3):  # long hair falls behind the body
@@ -146,16 +150,22 @@ def _arms(pen: _Pen, coat: Rgb, hand: Rgb, pose: str, figure: Figure) -> None:
 def _head(pen: _Pen, figure: Figure, fur: Rgb, animal: bool) -> None:
     if animal:
         _ears(pen, figure, fur)
+    elif figure.headgear == "hood":
+        pen.oval(0, 24.5, 22, 22.5, darker(figure.body, 0.1))
+        pen.oval(0, 26, 19.4, 19.6, darker(figure.body, 0.4))
     elif figure.style == 4:  # curls
         dice = random.Random(figure.key)
-        for _ in range(14):
-            pen.oval(dice.uniform(-17, 17), dice.uniform(6, 30), 7, 7, darker(figure.hair, 0.1))
+        for _ in range(16):
+            pen.oval(dice.uniform(-15, 15), dice.uniform(9, 32), 6.5, 6.5, darker(figure.hair, 0.1))
     elif figure.style == 2:  # a bun
         pen.oval(0, 3, 7, 7, darker(figure.hair, 0.12))
     if not animal:
-        pen.oval(0, 24, 18.6, 19, figure.hair)
+        pen.oval(0, 24, 18.6, 18.4 if figure.headgear != "hood" else 17, figure.hair)
     pen.oval(0, 27, 16.8, 16.4, fur)
-    if animal and figure.species != "bird":
+    if figure.species == "bird":
+        for x in (-7, 7):
+            pen.oval(x, 28.5, 8, 9, lighter(fur, 0.72))
+    elif animal:
         pen.oval(0, 33, 8.5, 6.6, lighter(fur, 0.62))
         pen.oval(0, 30, 2.6, 2, (60, 44, 50))
     if not animal:
@@ -169,12 +179,15 @@ def _head(pen: _Pen, figure: Figure, fur: Rgb, animal: bool) -> None:
         pen.oval(x + 0.7, 27.4, 0.8, 0.9, (255, 255, 255))
         pen.oval(x * 1.6, 33.4, 2.7, 1.7, (240, 150, 140) if not animal else lighter(fur, 0.3))
     if figure.species == "bird":
-        pen.shape((244, 170, 60), (-4, 31), (4, 31), (0, 37))
+        pen.shape((244, 170, 60), (-5.5, 31), (0, 29), (5.5, 31), (0, 38.5))
+        pen.line((206, 128, 44), 0.9, (-4.6, 31.6), (0, 32.8), (4.6, 31.6))
     elif figure.extra != "beard":
         pen.arc(0, 33, 3.6, 3.4, 20, 160, (140, 62, 62), 1.1)
     if figure.extra == "beard":
-        pen.pie(0, 32, 15, 16, 0, 180, figure.hair)
-        pen.oval(0, 35, 4, 1.8, darker(figure.hair, 0.5))
+        pen.pie(0, 32, 15.4, 17, 0, 180, figure.hair)
+        pen.oval(-4.4, 33.5, 5.4, 2.8, lighter(figure.hair, 0.35))
+        pen.oval(4.4, 33.5, 5.4, 2.8, lighter(figure.hair, 0.35))
+        pen.oval(0, 31, 2.2, 1.7, darker(fur, 0.12))
     if figure.extra == "glasses":
         for x in (-6.6, 6.6):
             pen.arc(x, 28.5, 5.2, 5.2, 0, 360, darker(figure.accent, 0.35), 1.3)
@@ -195,9 +208,10 @@ def _ears(pen: _Pen, figure: Figure, fur: Rgb) -> None:
             case "dog":
                 pen.oval(s * 16.5, 26, 5.6, 11, darker(fur, 0.3))
             case "bird":
-                pen.shape(darker(fur, 0.15), (s * 15, 20), (s * 13, 6), (s * 5, 13))
+                pen.oval(s * 3, 10, 3, 6, darker(fur, 0.15))
             case "dragon":
-                pen.shape(lighter(fur, 0.6), (s * 12, 16), (s * 15, 0), (s * 5, 12))
+                pen.shape(lighter(fur, 0.7), (s * 11, 15), (s * 16, -3), (s * 4, 11))
+                pen.shape(darker(fur, 0.2), (-3.5, 12), (0, 3), (3.5, 12))
             case _:
                 pen.shape(fur, (s * 16, 24), (s * 15.5, 1), (s * 3, 12))
                 pen.shape(inner, (s * 13.6, 17), (s * 13.6, 6), (s * 7, 12))
@@ -234,8 +248,6 @@ def _hat(pen: _Pen, figure: Figure) -> None:
             pen.shape(hat, (9, 7), (-1, 1), (-1, 13))
             pen.shape(hat, (9, 7), (19, 1), (19, 13))
             pen.oval(9, 7, 3, 3, shade)
-        case "hood":
-            pen.arc(0, 27, 19.6, 20, 155, 385, figure.body if figure.species == "human" else hat, 5)
         case _:
             pass
 

@@ -6,16 +6,18 @@ import io
 
 from PIL import Image, ImageOps
 
-from flowkit_mcp.simulator.draw_recipe import Recipe, comment_of, recipe_for
+from flowkit_mcp.simulator.draw_recipe import Recipe, comment_of, read_recipe, recipe_for
 from flowkit_mcp.simulator.draw_shapes import Size
 from flowkit_mcp.simulator.draw_specs import PictureSpec
-from flowkit_mcp.simulator.draw_stage import Stage, build
+from flowkit_mcp.simulator.draw_stage import build
 
 _UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 def draw_picture(spec: PictureSpec) -> bytes:
     """Draw one picture of exactly `spec.width` × `spec.height` as JPEG."""
+    if spec.base is not None and not spec.prompt.strip():
+        return _resized(spec.base, (spec.width, spec.height))
     recipe = recipe_for(spec)
     image = draw_recipe(recipe, (spec.width, spec.height), spec.base)
     out = io.BytesIO()
@@ -23,14 +25,19 @@ def draw_picture(spec: PictureSpec) -> bytes:
     return out.getvalue()
 
 
+def _resized(base: bytes, size: Size) -> bytes:
+    """The base itself in another size: an edit that asks for nothing changes nothing."""
+    out = io.BytesIO()
+    recipe = read_recipe(base)
+    image = fill(base, size) or Image.new("RGB", size, (60, 60, 80))
+    image.save(out, "JPEG", quality=91, subsampling=0, comment=comment_of(recipe) if recipe else b"")
+    return out.getvalue()
+
+
 def draw_recipe(recipe: Recipe, size: Size, base: bytes | None = None) -> Image.Image:
     """The picture of a recipe; a photo that is edited stays visible as the backdrop."""
-    stage = build(recipe, size)
-    photo = None if recipe.drawn or base is None else fill(base, stage.backdrop.size)
-    if photo is None:
-        return stage.at_rest()
-    kept = tuple(item for item in stage.layers if item.motion and item.motion.sway[1])
-    return Stage(photo, kept, stage.bar, size).at_rest()
+    photo = None if recipe.drawn or base is None else fill(base, size)
+    return build(recipe, size, photo).at_rest()
 
 
 def fill(image: bytes, size: Size) -> Image.Image | None:

@@ -7,7 +7,6 @@ its identity from the label, and its colour from the photo.
 
 from __future__ import annotations
 
-import colorsys
 import io
 import random
 from dataclasses import field, replace
@@ -18,11 +17,27 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from flowkit_mcp.simulator import draw_words as vocabulary
+from flowkit_mcp.simulator.draw_shapes import lighter
 from flowkit_mcp.simulator.draw_specs import PictureSpec, Reference
 from flowkit_mcp.simulator.draw_text import clean
 from flowkit_mcp.simulator.draw_words import Rgb
 
 Kind = Literal["character", "location", "object", "scene"]
+# A storybook's dyes, in the order of the colour circle: neighbours look alike, the fifth does not.
+_CLOTH: tuple[Rgb, ...] = (
+    (206, 70, 72), (224, 106, 72), (236, 142, 66), (240, 188, 84), (196, 182, 78), (134, 166, 82),
+    (78, 146, 104), (62, 150, 146), (74, 160, 194), (74, 122, 198), (92, 96, 184), (136, 98, 182),
+    (182, 98, 164), (222, 120, 150),
+)  # fmt: skip
+_FUR: dict[str, tuple[Rgb, ...]] = {
+    "fox": ((226, 122, 58), (204, 98, 56), (236, 150, 84)),
+    "cat": ((236, 158, 84), (132, 136, 150), (84, 82, 98), (240, 218, 186)),
+    "dog": ((186, 130, 82), (226, 190, 136), (122, 92, 78)),
+    "rabbit": ((238, 224, 206), (176, 168, 176), (204, 166, 132)),
+    "bear": ((150, 104, 72), (112, 84, 74), (206, 164, 116)),
+    "bird": ((84, 96, 124), (168, 124, 88), (88, 152, 172)),
+    "dragon": ((98, 168, 118), (122, 112, 190), (206, 96, 86)),
+}  # fmt: skip
 _MARK = b"flowkit-simulator "
 
 
@@ -103,8 +118,9 @@ def recipe_for(spec: PictureSpec) -> Recipe:
     base = read_recipe(spec.base) if spec.base is not None else None
     if spec.base is not None:
         return _edited(spec, base)
+    spec = replace(spec, prompt=vocabulary.own_words(spec.prompt))
     kind = vocabulary.kind_of(spec.title, spec.prompt) if not spec.references else "scene"
-    text = f"{spec.title} {spec.prompt}"
+    text = spec.prompt or spec.title
     place, figures, time = _from_references(spec.references)
     if kind in ("character", "object"):
         figures = (figure_of(spec.title, spec.prompt, thing=kind == "object"),)
@@ -137,27 +153,32 @@ def figure_of(title: str, prompt: str, *, thing: bool = False) -> Figure:
     key = name.casefold()
     dice = random.Random(f"figure {key}")
     text = f"{title} {prompt}"
-    hue, light = dice.random(), dice.uniform(0.46, 0.56)
-    body = _rgb(hue, light, 0.62)
-    accent = _rgb((hue + dice.choice((0.42, 0.5, 0.58, 0.12))) % 1, 0.62, 0.72)
+    first = dice.randrange(len(_CLOTH))
+    body, accent = _CLOTH[first], _CLOTH[(first + dice.randrange(4, 10)) % len(_CLOTH)]
     hair = dice.choice(
         ((52, 40, 38), (92, 60, 42), (150, 92, 50), (222, 178, 96), (170, 70, 40), (60, 62, 82))
     )
     skin = dice.choice(((255, 219, 186), (243, 196, 156), (214, 158, 116), (158, 106, 74)))
-    style = dice.randrange(6)
-    hat = dice.choice(("none", "none", "beanie", "brim", "cap", "bow", "hood"))
+    style = dice.randrange(60)
+    hat = dice.choice(("none", "none", "beanie", "brim", "cap", "bow", "none"))
     extra = dice.choice(("scarf", "backpack", "glasses", "satchel", "lantern", "cape"))
     species = (vocabulary.find(text, vocabulary.SPECIES) or ["human"])[0]
-    fur = _first_colour(text)
+    kinds = " ".join(name for key, name in vocabulary.SPECIES.items() if key != "human")
+    fur = vocabulary.colour_of(text, kinds)
     body = vocabulary.colour_of(text, vocabulary.CLOTHES) or body
+    styles = vocabulary.hair_styles(text) if not thing else (0, 1, 2)
+    style = styles[style % len(styles)]
     if species != "human":
-        body = fur or body
-        hair, style = body, 0
+        hat = hat if hat == "bow" else "none"
+        accent = vocabulary.colour_of(text, vocabulary.CLOTHES) or body
+        body = fur or dice.choice(_FUR.get(species, _CLOTH))
+        hair, style = lighter(body, 0.6), style % 2
     hair = vocabulary.colour_of(text, "hair braid braids curls ponytail beard") or hair
     if vocabulary.is_old(text):
         hair = (214, 216, 222)
     if worn := vocabulary.headgear(text):
         hat, accent = worn[0], worn[1] or accent
+        extra = extra if extra != "scarf" else "satchel"
     if carried := vocabulary.extra(text):
         extra, accent = carried[0], carried[1] or accent
     return Figure(
@@ -207,15 +228,21 @@ def _place(name: str, text: str) -> Place:
     dice = random.Random(f"place {key}")
     marks = vocabulary.find(text, vocabulary.LANDMARKS)[:3]
     motif = motifs[0] if motifs else "meadow"
-    if not marks and motif in ("meadow", "sea", "mountains"):
-        marks = [dice.choice(("house", "tree", "windmill") if motif != "sea" else ("boat",))]
+    usual = {
+        "meadow": ("house", "tree", "windmill"), "sea": ("boat",), "mountains": ("tree", "house"),
+        "village": ("house", "windmill"), "space": ("rocket",), "snow": ("tent",),
+    }.get(motif)  # fmt: skip
+    if not marks and usual:
+        marks = [dice.choice(usual)]
     return Place(clean(name), key, motif, tuple(marks), dice.uniform(-0.03, 0.03))
 
 
 def _edited(spec: PictureSpec, base: Recipe | None) -> Recipe:
     """The base's recipe with the change on top; a photo gets a recipe that is only the change."""
+    if base is not None and vocabulary.goes_on(spec.prompt):
+        return _next(spec, base)
+    spec = replace(spec, prompt=vocabulary.own_words(spec.prompt))
     change = clean(spec.prompt[:700])
-    tint = vocabulary.COLOURS.get(next(iter(_colour_words(spec.prompt)), ""))
     if base is None:
         place = _place("", spec.prompt)
         base = Recipe("scene", spec.seed, "day", "clear", place, (), "rest", "", drawn=False)
@@ -226,28 +253,52 @@ def _edited(spec: PictureSpec, base: Recipe | None) -> Recipe:
     weather = vocabulary.find(spec.prompt, vocabulary.WEATHERS)
     marks = vocabulary.find(spec.prompt, vocabulary.LANDMARKS)
     cast = (*base.figures, *added)[:5]
+    # A colour dyes the whole picture only where nothing else shows the change.
+    shown = time or weather or marks or added
+    tint = _first_colour(spec.prompt) or (255, 190, 110)
     edits = (*base.edits, change[:200])[-3:]
     return replace(
         base,
         time=time[0] if time else base.time,
         weather=weather[0] if weather else base.weather,
         place=replace(
-            base.place, landmarks=tuple(dict.fromkeys((*marks, *base.place.landmarks)))[:4]
+            base.place, landmarks=tuple(dict.fromkeys((*base.place.landmarks, *marks)))[:4]
         ),
         figures=cast,
         cast=tuple(dict.fromkeys((*base.cast, *(figure.name for figure in added)))),
         edits=edits,
-        tint=tint or base.tint,
+        tint=base.tint if shown else tint,
         caption=f"edited: {change[:300]}",
     )
 
 
-def _colour_words(text: str) -> list[str]:
-    return [word for word in vocabulary.words(text) if word in vocabulary.COLOURS]
+def _next(spec: PictureSpec, base: Recipe) -> Recipe:
+    """The next scene at the base's place with the base's cast; what is not said stays."""
+    words = vocabulary.own_words(spec.prompt)
+    _, figures, _ = _from_references(spec.references)
+    cast = {figure.key: figure for figure in (*base.figures, *figures)}
+    time = vocabulary.find(words, vocabulary.TIMES)
+    weather = vocabulary.find(words, vocabulary.WEATHERS)
+    marks = vocabulary.find(words, vocabulary.LANDMARKS)
+    names = (*(figure.name for figure in cast.values()), base.place.name)
+    return replace(
+        base,
+        seed=spec.seed,
+        time=time[0] if time else base.time,
+        weather=weather[0] if weather else base.weather,
+        place=replace(
+            base.place, landmarks=tuple(dict.fromkeys((*base.place.landmarks, *marks)))[:4]
+        ),
+        figures=tuple(cast.values())[:5],
+        pose=vocabulary.pose_of(words),
+        caption=clean(words[:700])[:400],
+        cast=tuple(name for name in names if name),
+    )
 
 
 def _first_colour(text: str) -> Rgb | None:
-    return vocabulary.COLOURS.get(next(iter(_colour_words(text)), ""))
+    said = (word for word in vocabulary.words(text) if word in vocabulary.COLOURS)
+    return vocabulary.COLOURS.get(next(said, ""))
 
 
 def _main_colour(image: bytes) -> Rgb | None:
@@ -263,8 +314,3 @@ def _main_colour(image: bytes) -> Rgb | None:
             rgb: Rgb = (int(colour[0]), int(colour[1]), int(colour[2]))
             best = max(best, (count * (20 + max(rgb) - min(rgb)), rgb))
     return best[1] if best[0] >= 0 else None
-
-
-def _rgb(hue: float, light: float, saturation: float) -> Rgb:
-    r, g, b = colorsys.hls_to_rgb(hue, light, saturation)
-    return round(r * 255), round(g * 255), round(b * 255)

@@ -9,7 +9,7 @@ import math
 import random
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from flowkit_mcp.simulator import draw_backdrop, draw_text
 from flowkit_mcp.simulator.draw_figure import draw_figure, feet
@@ -24,11 +24,12 @@ class Motion:
     """How far a layer is from its place at frame n, in 720ths of the picture's short side.
 
     `drift` per second; `sway` is (reach across, reach up, seconds per swing); at n = 0 all is zero.
+    `scroll` per second: downwards and round again, for a sheet whose halves are alike.
     """
 
     drift: tuple[float, float] = (0.0, 0.0)
     sway: tuple[float, float, float] = (0.0, 0.0, 1.0)
-    hop: bool = False
+    scroll: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,13 @@ def bar_height(size: Size) -> int:
     return 2 * round((0.088 if size[0] >= size[1] else 0.095) * size[1] / 2)
 
 
-def build(recipe: Recipe, size: Size) -> Stage:
-    """Draw all layers of a recipe for a picture of `size`."""
+def build(recipe: Recipe, size: Size, photo: Image.Image | None = None) -> Stage:
+    """Draw all layers of a recipe for a picture of `size`; a `photo` replaces the drawn backdrop."""
     bar = draw_bar(recipe, size)
     art = (size[0], size[1] - bar.height)
-    if recipe.kind in ("character", "object"):
+    if photo is not None:
+        backdrop, layers = ImageOps.fit(photo, art).convert("RGBA"), _cast(recipe, art)
+    elif recipe.kind in ("character", "object"):
         backdrop, layers = _studio(recipe, art)
     else:
         backdrop, layers = _scene(recipe, art)
@@ -121,29 +124,33 @@ def _scene(recipe: Recipe, art: Size) -> tuple[Image.Image, list[Layer]]:
     sky = draw_backdrop.draw_sky(recipe, art)
     layers: list[Layer] = []
     indoors = recipe.place.motif == "room"
-    if not indoors:
+    if not indoors and recipe.place.motif != "space":
         sun, x, y = draw_backdrop.draw_sun(recipe, art)
         sinks = -4.0 if recipe.time in ("dawn", "day") else 4.0
         layers.append(Layer(sun, x, y, Motion(drift=(3.0, sinks))))
     for number, (cloud, x, y) in enumerate(draw_backdrop.draw_clouds(recipe, art)):
         layers.append(Layer(cloud, x, y, Motion(drift=(12.0 + 5 * (number % 3), 0))))
     land = draw_backdrop.draw_land(recipe, art)
-    figures = recipe.figures
-    for figure, x, tall in _places(figures, recipe, art):
+    for figure, x, tall in _places(recipe.figures, recipe, art):
         place(land, _shadow(round(tall * 0.24), (40, 40, 60)), x - tall * 0.29, _foot(art) - tall * 0.045)
     if indoors:
         sky.alpha_composite(land)
     else:
         box = land.getbbox() or (0, 0, w, h)
         layers.append(Layer(land.crop(box), box[0], box[1]))
-    middle = w / 2
-    for number, (figure, x, tall) in enumerate(_places(figures, recipe, art)):
+    layers += _cast(recipe, art) + _front(recipe, art)
+    return sky, layers
+
+
+def _cast(recipe: Recipe, art: Size) -> list[Layer]:
+    """The figures with their name tags; those on the right face left."""
+    layers: list[Layer] = []
+    for number, (figure, x, tall) in enumerate(_places(recipe.figures, recipe, art)):
         pose = recipe.pose if number == 0 or recipe.pose == "up" else "rest"
-        layers.append(_standing(figure, tall, x, _foot(art), pose, number, flip=x > middle + 1))
+        layers.append(_standing(figure, tall, x, _foot(art), pose, number, flip=x > art[0] / 2 + 1))
         if figure.name:
             layers.append(_name_tag(figure, x, _foot(art), art))
-    layers += _front(recipe, art)
-    return sky, layers
+    return layers
 
 
 def _foot(art: Size) -> float:
@@ -168,7 +175,7 @@ def _standing(figure: Figure, tall: int, x: float, foot: float, pose: str, numbe
     sprite = draw_figure(figure, tall, pose, flip=flip)
     fx, fy = feet(tall)
     lively = pose in ("up", "wave")
-    motion = Motion(sway=(2.0, 7.0 if lively else 4.5, 1.0 + 0.13 * (number % 3)), hop=True)
+    motion = Motion(sway=(2.0, 7.0 if lively else 4.5, 1.0 + 0.13 * (number % 3)))
     return Layer(sprite, round(x - (sprite.width - fx if flip else fx)), round(foot - fy), None if figure.thing else motion)
 
 
@@ -210,24 +217,25 @@ def _front(recipe: Recipe, art: Size) -> list[Layer]:
         return []
     else:
         count, rise, kind = 40, -9.0, "mote"
-    reach = round(h * (2 if kind == "drop" else 1.3))
-    dots = [(dice.random() * w, dice.random() * reach, dice.uniform(0.5, 1.3)) for _ in range(count)]
+    dots = [(dice.random() * w, dice.random() * h, dice.uniform(0.5, 1.3)) for _ in range(count)]
 
     def paint(pen: ImageDraw.ImageDraw, s: float) -> None:
         for x, y, size in dots:
             r = size * unit * s * {"flake": 3.2, "firefly": 2.6}.get(kind, 1.7)
             at = (x * s, y * s)
             if kind == "drop":
-                pen.line([at, (at[0] - 4 * unit * s, at[1] + 26 * unit * s * size)], fill=(222, 234, 255, 120), width=max(1, round(1.5 * unit * s)))
+                pen.line([at, (at[0] - 4 * unit * s, at[1] + 26 * unit * s * size)], fill=(226, 238, 255, 165), width=max(1, round(2 * unit * s)))
                 continue
             colour = {"flake": (255, 255, 255, 225), "firefly": (255, 240, 140, 240)}.get(kind, (255, 250, 224, 120))
             if kind == "firefly":
                 pen.ellipse((at[0] - 3 * r, at[1] - 3 * r, at[0] + 3 * r, at[1] + 3 * r), fill=(255, 236, 130, 46))
             pen.ellipse((at[0] - r, at[1] - r, at[0] + r, at[1] + r), fill=colour)
 
-    sheet = layer((w, reach), paint, 1 if kind == "drop" else 2)
-    y = h - reach if rise > 0 else 0
-    return [Layer(sheet, 0, y, Motion(drift=(-4.0 if kind != "drop" else -40.0, rise)))]
+    half = layer((w, h), paint, 1 if kind == "drop" else 2)
+    sheet = Image.new("RGBA", (w, h * 2), (0, 0, 0, 0))
+    sheet.paste(half, (0, 0))
+    sheet.paste(half, (0, h))
+    return [Layer(sheet, 0, -h, Motion(sway=(6.0, 0.0, 3.0), scroll=rise))]
 
 
 def _sparkles(recipe: Recipe, art: Size) -> Layer:
@@ -256,7 +264,7 @@ def draw_bar(recipe: Recipe, size: Size) -> Image.Image:
     bar = Image.new("RGB", (w, tall), (24, 23, 38))
     pen = ImageDraw.Draw(bar)
     pen.rectangle((0, 0, w, max(1, tall // 34)), fill=(255, 196, 92))
-    big, small = round(tall * (0.29 if wide else 0.2)), round(tall * (0.235 if wide else 0.165))
+    big, small = round(tall * (0.34 if wide else 0.21)), round(tall * (0.27 if wide else 0.175))
     pad = round(tall * 0.24)
     mark = "SIMULATED"
     right = w - pad - draw_text.width(mark, small)
@@ -268,7 +276,7 @@ def draw_bar(recipe: Recipe, size: Size) -> Image.Image:
     names = "  ·  ".join(dict.fromkeys(name for name in recipe.cast if name)) or recipe.kind
     if wide:
         draw_text.draw(bar, (pad, tall * 0.14), draw_text.shorten(caption, big, room), big, (250, 248, 242))
-        draw_text.draw(bar, (pad, tall * 0.55), draw_text.shorten(names, small, room * 0.9), small, (156, 200, 226))
+        draw_text.draw(bar, (pad, tall * 0.56), draw_text.shorten(names, small, room * 0.9), small, (156, 200, 226))
         return bar
     lines = draw_text.wrap(caption, big, room, 2)
     for i, line in enumerate(lines):

@@ -10,7 +10,7 @@ Rgb = tuple[int, int, int]
 TIMES = {
     "night": "night midnight moon moonlight moonlit stars starry nighttime đêm",
     "dawn": "dawn sunrise morning daybreak sáng",
-    "dusk": "dusk sunset evening twilight golden sundown hoàng",
+    "dusk": "dusk sunset evening twilight sundown hoàng",
     "day": "day noon midday afternoon sunny sunlight daylight trưa",
 }
 WEATHERS = {
@@ -80,10 +80,10 @@ CLOTHES = "coat raincoat jacket dress shirt cloak robe sweater jumper tunic suit
 _HEADGEAR = {
     "beanie": "beanie bobble",
     "brim": "hat fedora straw",
+    "hood": "hood hooded raincoat",
     "cap": "cap helmet beret",
     "crown": "crown tiara",
     "bow": "bow ribbon",
-    "hood": "hood hooded raincoat",
 }
 _EXTRA = {
     "scarf": "scarf shawl",
@@ -106,13 +106,18 @@ def words(text: str) -> list[str]:
     return [m.group() for m in _WORD.finditer(unicodedata.normalize("NFC", text[:4000]).lower())]
 
 
+def _same(word: str, wanted: set[str]) -> bool:
+    """Whether a word, or what it is the plural or possessive of, is among the wanted."""
+    return word in wanted or word.removesuffix("'s").removesuffix("’s").removesuffix("s") in wanted
+
+
 def find(text: str, table: dict[str, str]) -> list[str]:
     """The keys of `table` that `text` speaks of, the most spoken of first, then as in the text."""
     said = words(text)
     hits: dict[str, tuple[int, int]] = {}
     for key, names in table.items():
         wanted = set(names.split())
-        at = [index for index, word in enumerate(said) if word in wanted]
+        at = [index for index, word in enumerate(said) if _same(word, wanted)]
         if at:
             hits[key] = (-len(at), at[0])
     return sorted(hits, key=lambda key: hits[key])
@@ -122,7 +127,7 @@ def colour_of(text: str, things: str) -> Rgb | None:
     """The colour word at most two words before one of `things`: "red wool coat" → red."""
     said, wanted = words(text), set(things.split())
     for index, word in enumerate(said):
-        if word in wanted:
+        if _same(word, wanted):
             for before in reversed(said[max(0, index - 2) : index]):
                 if before in COLOURS:
                     return COLOURS[before]
@@ -145,8 +150,11 @@ def extra(text: str) -> tuple[str, Rgb | None] | None:
 
 def name_of(title: str, prompt: str) -> str:
     """A short name: the title if it is one, else what the prompt calls it."""
+    first = re.match(r"\s*([^:.!?\n]{1,40}):\s", prompt)
+    if first:
+        return " ".join(first.group(1).split())
     short = " ".join(title.split())
-    if short and len(short) <= 32:
+    if short and len(short) <= 32 and not prompt.lower().startswith(short.lower()[:-1]):
         return short
     for text in (short, prompt[:400]):
         found = _NAME.search(text)
@@ -154,6 +162,33 @@ def name_of(title: str, prompt: str) -> str:
             return " ".join(found.group(1).split())[:32]
     said = (short or prompt[:400]).split()
     return " ".join(said[:3])[:32]
+
+
+# What FlowKit and people put around a scene's own words; it must not choose the backdrop.
+_AROUND = re.compile(
+    r"Keep exactly the same look:[^.]*\.?|The same place and people, the story goes on:"
+    r"|Natural sound only, no background music\.?",
+    re.IGNORECASE,
+)
+
+
+def own_words(prompt: str) -> str:
+    """The prompt without the lines about references, continuation and sound."""
+    return " ".join(_AROUND.sub(" ", prompt[:8000]).split())
+
+
+def goes_on(prompt: str) -> bool:
+    """Whether an edit is really the next scene, made from the picture of the one before."""
+    return re.search(r"story goes on|next scene|continues? from", prompt, re.IGNORECASE) is not None
+
+
+def hair_styles(text: str) -> tuple[int, ...]:
+    """Which hair suits the words: 0 and 5 short, 1 and 3 long, 2 a bun, 4 curls."""
+    if _any(text, "man boy king father grandfather captain wizard prince hero"):
+        return (0, 5)
+    if _any(text, "woman girl queen mother grandmother witch princess heroine lady"):
+        return (1, 2, 3, 4)
+    return (0, 1, 2, 3, 4, 5)
 
 
 def _any(text: str, names: str) -> bool:
@@ -164,9 +199,11 @@ def _any(text: str, names: str) -> bool:
 def kind_of(title: str, prompt: str) -> str:
     """`location`, `object`, `character` for a reference picture; `scene` for everything else."""
     text = f"{title} {prompt}".lower()
+    if re.search(r"\bfull[- ]body\b|\btypical members?\b", text):
+        return "character"
     if re.search(r"\b(location|establishing|environment|no people|empty scene|backdrop of)\b", text):
         return "location"
-    if re.search(r"\b(prop|visual asset|product shot|object reference)\b", text):
+    if re.search(r"\b(prop|visual asset|product shot|object alone|object reference)\b", text):
         return "object"
     sheet = r"\b(full[- ]body|portrait|character|turnaround|headshot|reference (image|picture) of|creature)\b"
     return "character" if re.search(sheet, text) else "scene"
