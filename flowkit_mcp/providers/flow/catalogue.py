@@ -81,13 +81,13 @@ def _best(
     label = repr(wanted) if wanted else f"the model for {mode}"
     timed = mode in _TIMED
     tests: list[tuple[str, Callable[[Model], bool]]] = [
-        ("is not in this account's plan", lambda model: model.credits is not None),
         (f"does not make {resolution}", lambda model: resolution in (None, model.resolution)),
         (
             f"does not make clips of {duration_s} s",
             lambda model: not timed or duration_s in (None, model.duration_s),
         ),
         (f"does not make {orientation} media", lambda model: orientation in model.orientations),
+        ("is not in this account's plan", lambda model: model.credits is not None),
     ]
     fitting = list(named)
     for complaint, test in tests:

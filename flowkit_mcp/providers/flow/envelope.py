@@ -111,7 +111,9 @@ def _values(body: str) -> Iterator[Any]:
         try:
             value, position = _decoder.raw_decode(body, match.start())
         except (ValueError, RecursionError):
-            position = match.start() + 1
+            position = body.find("\n", match.start()) + 1  # a broken value ends with its line
+            if position == 0:
+                return
             continue
         yield value
 

@@ -85,7 +85,7 @@ class Fetcher:
         Raises:
             Transient: expired, cut off, not the right file yet: poll again and fetch from the new address.
             RateLimited: the host asks to go slower.
-            MediaError: an address outside Flow's hosts; nothing was fetched from it.
+            MediaError: an address outside Flow's hosts, which is not asked; or the file cannot be written.
         """
         import httpx2  # here: 60 ms that a server start does not need
 
@@ -97,6 +97,12 @@ class Fetcher:
         except httpx2.HTTPError as error:
             to.unlink(missing_ok=True)
             raise Transient(f"the download broke off ({type(error).__name__})") from None
+        except OSError as error:
+            to.unlink(missing_ok=True)
+            raise MediaError(
+                f"cannot write {to.name}: {error.strerror or type(error).__name__}",
+                hint="Check the library's disk and folder, then try again.",
+            ) from error
         except BaseException:
             to.unlink(missing_ok=True)
             raise
