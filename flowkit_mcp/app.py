@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from pydantic import BaseModel, ConfigDict
 
-import flowkit_mcp
+from flowkit_mcp import __version__
 from flowkit_mcp.bridge.host import BridgeHost
 from flowkit_mcp.bridge.pairing import PairingBook
 from flowkit_mcp.clock import Clock
@@ -106,7 +106,7 @@ class FlowKit:
             kit._provider = provider
             kit._on_step = on_step
             await kit._ready()
-            kit._leadership = Leadership(db, clock, kit._lock, flowkit_mcp.__version__, kit._lead)
+            kit._leadership = Leadership(db, clock, kit._lock, __version__, kit._lead)
             leading = asyncio.create_task(kit._leadership.run(), name="leadership")
             try:
                 yield kit
@@ -183,7 +183,7 @@ class FlowKit:
             book=PairingBook(self.settings.pairing_file, self.clock),
             clock=self.clock,
             generation=generation,
-            version=flowkit_mcp.__version__,
+            version=__version__,
             library=str(self.settings.library),
             simulated=self.settings.simulated,
             changed=self._wake,
@@ -414,7 +414,7 @@ class FlowKit:
         leader = await operations.leader(self.db)
         silent = leader is not None and self.clock.now() - leader.heartbeat_at > SILENT_LEADER_MS
         return Status(
-            version=flowkit_mcp.__version__,
+            version=__version__,
             library=str(self.settings.library),
             simulated=self.settings.simulated,
             leading=self.leading,

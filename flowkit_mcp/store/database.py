@@ -112,9 +112,11 @@ class Database:
         async with contextlib.AsyncExitStack() as stack:
             connections: list[aiosqlite.Connection] = []
             for _ in range(2):
-                connection = aiosqlite.connect(path, isolation_level=None, timeout=5.0)
+                connection = await stack.enter_async_context(
+                    aiosqlite.connect(path, isolation_level=None, timeout=5.0)
+                )
                 connection.row_factory = sqlite3.Row
-                connections.append(await stack.enter_async_context(connection))
+                connections.append(connection)
             writer, reader = connections
             for pragma in (
                 "journal_mode = WAL",

@@ -1,0 +1,131 @@
+"""Transactions survive cancellation; migrations run once, whoever starts; other processes are never locked out."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from flowkit_mcp.errors import LibraryTooNew
+from flowkit_mcp.store.database import Database
+from flowkit_mcp.store.migrate import migrate, newest, schema_version, statements
+
+
+async def test_a_cancelled_transaction_is_never_left_open_nor_half_written(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    random.seed(7)
+    async with Database.open(path) as db:
+        async with db.transaction() as tx:
+            await tx.run("CREATE TABLE t (x)")
+            await tx.run("CREATE TABLE u (x)")
+
+        async def write(number: int) -> int:
+            async with db.transaction() as tx:
+                await tx.run("INSERT INTO t VALUES (:n)", n=number)
+                await tx.run("INSERT INTO u VALUES (:n)", n=number)
+            return number
+
+        reported: set[int] = set()
+        cancelled = 0
+        for number in range(500):
+            task = asyncio.ensure_future(write(number))
+            for _ in range(random.randrange(40)):
+                await asyncio.sleep(0)
+            task.cancel()
+            try:
+                reported.add(await task)
+            except asyncio.CancelledError:
+                cancelled += 1
+        written = {row["x"] for row in await db.all("SELECT x FROM t")}
+        assert written == {row["x"] for row in await db.all("SELECT x FROM u")}
+        assert reported <= written
+        assert cancelled > 50, "the test must really cancel"
+        other = sqlite3.connect(path, timeout=0, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # raises if a transaction was left open
+        other.execute("ROLLBACK")
+        other.close()
+
+
+async def test_an_error_inside_a_transaction_undoes_all_of_it(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "x.db") as db:
+        await migrate(db)
+        with pytest.raises(sqlite3.IntegrityError):
+            async with db.transaction() as tx:
+                await tx.insert("leader", one=1, generation=1, pid=1, version="x", started_at=1, heartbeat_at=1)
+                await tx.insert("leader", one=2, generation=1, pid=1, version="x", started_at=1, heartbeat_at=1)
+        assert await db.all("SELECT * FROM leader") == []
+
+
+async def test_a_commit_elsewhere_is_noticed(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "x.db") as one, Database.open(tmp_path / "x.db") as two:
+        await migrate(one)
+        seen = await two.version()
+        waiting = asyncio.create_task(two.changed(seen, 10))
+        await asyncio.sleep(0)
+        async with one.transaction() as tx:
+            await tx.run("INSERT INTO provider_state (provider, updated_at) VALUES ('flow', 1)")
+        assert await waiting != seen
+
+
+def _start(path: Path, results: multiprocessing.Queue[list[int] | str]) -> None:
+    async def run() -> list[int]:
+        async with Database.open(path) as db:
+            return await migrate(db)
+
+    try:
+        results.put(asyncio.run(run()))
+    except Exception as error:
+        results.put(repr(error))
+
+
+@pytest.mark.crash
+def test_eight_processes_starting_at_once_apply_each_migration_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[list[int] | str] = context.Queue()
+    processes = [
+        context.Process(target=_start, args=(tmp_path / "x.db", results)) for _ in range(8)
+    ]
+    for process in processes:
+        process.start()
+    answers = [results.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join(60)
+    assert sorted(map(str, answers)) == sorted(["[1]", *["[]"] * 7]), answers
+
+
+async def test_a_newer_library_is_refused(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "x.db") as db:
+        async with db.transaction() as tx:
+            await tx.run("PRAGMA user_version = 999")
+        with pytest.raises(LibraryTooNew, match="999"):
+            await migrate(db)
+
+
+async def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
+    async with Database.open(tmp_path / "x.db") as db:
+        assert await migrate(db) == list(range(1, newest() + 1))
+        before = await db.all("SELECT sql FROM sqlite_master ORDER BY name")
+        assert await migrate(db) == []
+        assert await db.all("SELECT sql FROM sqlite_master ORDER BY name") == before
+        assert await schema_version(db) == newest()
+        assert await db.quick_check() == "ok"
+
+
+def test_statements_are_split_where_they_end() -> None:
+    sql = """
+    -- a comment; with a semicolon
+    CREATE TABLE a (x TEXT DEFAULT ';'); -- more
+    CREATE TRIGGER b AFTER INSERT ON a BEGIN
+      UPDATE a SET x = ';';
+    END;
+    """
+    found = statements(sql)
+    assert len(found) == 2 and found[1].lstrip().startswith("CREATE TRIGGER")
+    connection = sqlite3.connect(":memory:")
+    for statement in found:
+        connection.execute(statement)
+    connection.close()

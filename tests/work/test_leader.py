@@ -1,0 +1,100 @@
+"""One leads, the others follow; a takeover loses nothing and doubles nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fake_provider import FakeProvider
+from film import account_seen, good, scene_of
+
+from flowkit_mcp import FlowKit, Orientation, Scene, Settings
+from flowkit_mcp.domain.models import JobState
+from flowkit_mcp.store import operations
+
+H = Orientation.HORIZONTAL
+
+
+async def test_a_second_server_follows_and_its_jobs_are_worked_by_the_leader(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    idle = FakeProvider()
+    async with (
+        FlowKit.open(settings, provider=provider) as leader,
+        FlowKit.open(settings, provider=idle) as follower,
+    ):
+        await account_seen(follower)
+        assert leader.leading and not follower.leading
+        scene = await scene_of(follower)
+        good(await scene.execute_generate_image(H))
+        assert (provider.submits, idle.submits) == (1, 0)
+        assert (await follower.status()).leader == (await leader.status()).leader
+
+
+async def test_when_the_leader_closes_the_follower_takes_over_with_a_higher_generation(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    async with FlowKit.open(settings, provider=FakeProvider()) as leader:
+        follower_context = FlowKit.open(settings, provider=provider)
+        follower = await follower_context.__aenter__()
+        before = (await leader.status()).leader
+    try:
+        await account_seen(follower)
+        scene = await scene_of(follower)
+        good(await scene.execute_generate_image(H))
+        after = (await follower.status()).leader
+        assert before is not None and after is not None
+        assert after.generation == before.generation + 1 and follower.leading
+    finally:
+        await follower_context.__aexit__(None, None, None)
+
+
+async def test_a_submit_in_flight_at_shutdown_is_looked_up_by_the_next_leader_not_sent_again(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    provider.hold = asyncio.Event()
+    async with FlowKit.open(settings, provider=provider) as kit:
+        await account_seen(kit)
+        scene = await scene_of(kit)
+        job = await scene.generate_image(H)
+        await provider.submitted.wait()
+    provider.hold.set()
+    async with FlowKit.open(settings, provider=provider) as kit:
+        row = await kit.wait(job.id, 10)
+        assert row.state is JobState.SUCCEEDED
+    assert provider.submits == len(provider.ledger) == 1
+
+
+async def test_jobs_left_running_by_a_dead_leader_are_orphans_at_once(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    """The rows look as after `kill -9`: running under an old generation, with and without an intent."""
+    provider.connected = False
+    async with FlowKit.open(settings, provider=provider) as kit:
+        scene = await scene_of(kit)
+        provider.connected = True
+        kit._wake()
+        await account_seen(kit)
+        provider.connected = False
+        unsent = await scene.generate_image(H)
+        sent = await scene.generate_image(Orientation.VERTICAL)
+    accepted = FakeProvider(ledger=provider.ledger)
+    async with FlowKit.open(settings, provider=FakeProvider(connected=False)) as kit:
+        async with kit.db.transaction() as tx:
+            await tx.run("UPDATE job SET state = 'running', generation = 1")
+            op = await operations.intend(
+                tx, await sent.state(), account="fake", client_ref="ref-of-the-dead", via="profile-a",
+                estimate=0, before=None, now=1, next_submit_at=0,
+            )  # fmt: skip
+    from fake_provider import Accepted
+
+    from flowkit_mcp.providers.base import ImageBrief
+
+    brief = ImageBrief(project="p", model="PIC", orientation=H, seed=1, prompt="x")
+    accepted.ledger.append(Accepted(op.client_ref, "media-of-the-dead", brief, 0))
+    async with FlowKit.open(settings, provider=accepted) as kit:
+        for job in (unsent, sent):
+            assert (await kit.wait(job.id, 10)).state is JobState.SUCCEEDED
+        scene = await Scene.get(kit, scene.id)
+        slot = await scene.orientation_slot(Orientation.VERTICAL)
+        assert slot.image.media_id == "media-of-the-dead"
+    assert accepted.submits == 1, "only the job without an intent was sent"
