@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flowkit_mcp.bridge.protocol import CallError, FlowState, Found, Result, Standing
+from flowkit_mcp.errors import NotConnected
 
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "golden" / "batchexecute"
 PID = "11111111-1111-4111-8111-111111111111"
@@ -90,6 +91,7 @@ class ScriptedChannel:
         )
     )
     instance: str | None = PROFILE
+    standby: tuple[str, ...] = ()
     answers: dict[str, list[Answer]] = field(default_factory=dict[str, list[Answer]])
     journal: dict[str, Found] = field(default_factory=dict[str, Found])
     asked: list[Asked] = field(default_factory=list[Asked])
@@ -115,7 +117,9 @@ class ScriptedChannel:
             raise answer
         return answer if isinstance(answer, Result) else answer(asked)
 
-    async def lookup(self, id: str) -> Found:
+    async def lookup(self, id: str, *, instance: str | None = None) -> Found:
+        if self.instance is None or instance not in (None, self.instance, *self.standby):
+            raise NotConnected("no such profile")
         return self.journal.get(id) or Found(id=id, standing=Standing.NEVER_RECEIVED)
 
     async def ack(self, id: str) -> None:

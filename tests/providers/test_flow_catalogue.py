@@ -127,6 +127,7 @@ def test_an_unknown_key_is_driven_as_its_requirements_say():
         ("start", None, {"orientation": TALL}, "abra_i2v_8s"),
         ("start", None, {"duration_s": 10}, "abra_i2v_10s"),
         ("start", None, {"resolution": "360p"}, "abra_i2v_8s_360p"),
+        ("start", "omni", {}, "abra_i2v_8s"),
         ("start", "Omni Flash", {"duration_s": 4}, "abra_i2v_4s"),
         ("start", "veo-lite", {}, "veo_3_1_i2v_lite"),
         ("start", "veo_3_1_fast", {}, "veo_3_1_i2v_s_fast"),

@@ -139,6 +139,12 @@ async def test_another_size_than_flow_promised_is_refused(
     assert isinstance(await refusal(provider, image(url, size), tmp_path / "a.part"), Transient)
 
 
+async def test_more_bytes_than_promised_are_not_even_awaited(host, provider, tmp_path: Path):
+    url = host.give("/v", MP4, "video/mp4", promised=10**9)
+    error = await refusal(provider, clip(url, 1000), tmp_path / "v.part")
+    assert isinstance(error, Transient) and "larger" in error.message
+
+
 async def test_an_empty_file_is_refused(host, provider, tmp_path: Path):
     url = host.give("/a", b"", "image/jpeg")
     assert isinstance(await refusal(provider, image(url), tmp_path / "a.part"), Transient)

@@ -84,6 +84,13 @@ async def test_never_received_by_another_browser_proves_nothing(via: str | None)
     assert isinstance(found, CannotTell) and found.again
 
 
+async def test_the_browser_that_was_asked_may_stand_by():
+    channel, provider = world()
+    channel.instance, channel.standby = OTHER_PROFILE, (PROFILE,)
+    channel.stands(REF, Standing.IN_FLIGHT)
+    assert isinstance(await provider.look_up(call()), InFlight)
+
+
 async def test_in_flight_is_asked_again():
     channel, provider = world()
     channel.stands(REF, Standing.IN_FLIGHT)
@@ -215,9 +222,15 @@ async def test_an_upscale_that_is_not_there_was_never_sent():
     assert isinstance(found, NeverSent)
 
 
+async def test_an_upscale_whose_source_is_forgotten_cannot_be_told():
+    _, provider = world()
+    found = await provider.look_up(call(media=MediaKind.VIDEO, resolution="1080p"))
+    assert isinstance(found, CannotTell) and not found.again
+
+
 async def test_without_a_browser_nobody_can_be_asked():
     channel, provider = world()
-    channel.flow = None
+    channel.flow = channel.instance = None
     with pytest.raises(NotConnected):
         await provider.look_up(call())
 

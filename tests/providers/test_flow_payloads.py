@@ -96,7 +96,7 @@ def test_the_catalogue_is_read_as_printed():
 
 def test_a_key_is_unavailable_to_a_tier_whose_price_has_a_second_element():
     reply = golden("HTrJv_reply")
-    reply[0][4][0][1][0][4] = [[1, [None, 1]], [2, [[None, 20]]], [3, [[]]]]
+    reply[0][4][0][1][0][4] = [[1, [[None, 5], 1]], [2, [[None, 20]]], [3, [None, 1]], [4, [[]]]]
     assert payloads.catalogue(reply)[0].prices == {2: 20}
 
 

@@ -42,8 +42,13 @@ class Channel(Protocol):
         """
         ...
 
-    async def lookup(self, id: str) -> Found:
-        """What became of this call, by the extension's journal. Raises NotConnected, Transient."""
+    async def lookup(self, id: str, *, instance: str | None = None) -> Found:
+        """What became of this call, by the journal of the given profile, else of the active one.
+
+        Raises:
+            NotConnected: that profile is not connected.
+            Transient: it did not answer.
+        """
         ...
 
     async def ack(self, id: str) -> None:

@@ -87,7 +87,7 @@ class Fetcher:
             RateLimited: the host asks to go slower.
             MediaError: an address outside Flow's hosts, which is not asked; or the file cannot be written.
         """
-        import httpx2  # here: 60 ms that a server start does not need
+        import httpx2  # late: 60 ms that a server start does not need
 
         try:
             with to.open("wb") as file:
@@ -131,7 +131,7 @@ class Fetcher:
         raise Transient("the media's address leads in circles")
 
     def _http(self) -> httpx2.AsyncClient:
-        import httpx2  # see fetch
+        import httpx2  # late: as in fetch
 
         if self._client is None:
             for name in ("httpx2", "httpcore2"):

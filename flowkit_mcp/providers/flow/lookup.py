@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from flowkit_mcp.bridge.protocol import Found as JournalEntry
 from flowkit_mcp.bridge.protocol import Standing
 from flowkit_mcp.domain.models import MediaKind
-from flowkit_mcp.errors import OutcomeUnknown, ProviderError
+from flowkit_mcp.errors import NotConnected, OutcomeUnknown, ProviderError
 from flowkit_mcp.providers.base import (
     CannotTell,
     Found,
@@ -35,18 +35,19 @@ async def look_up(
     channel: Channel, calls: Calls, call: SentCall, *, grace_s: float, now: int
 ) -> Found:
     """Raises NotConnected or Transient if nobody can be asked now."""
-    expected = expected_id(Seeds.parse(call.client_ref), call.source, call.resolution)
-    asked = channel.instance is not None and channel.instance == call.via
-    entry = await channel.lookup(call.client_ref)
-    if asked or entry.standing is not Standing.NEVER_RECEIVED:
-        answer = _from_journal(entry, call, expected, now)
+    expected = _expected(call)
+    entry = await _journal(channel, call)
+    if entry is not None:
+        answer = _from_journal(entry, call, expected or "", now)
         if answer is not None:
             return answer
+    if expected is None:
+        return CannotTell(evidence="nobody knows any more which clip was to be made larger")
     seen = await _is_there(calls, expected, call.media)
     if seen:
         return Sent(submission=Submission(remote_id=expected))
     # A profile that cannot be asked may still be busy with the call until its time limit.
-    patience = grace_s if asked else grace_s + _longest_limit_s()
+    patience = grace_s if entry else grace_s + _longest_limit_s()
     if call.age_s <= patience:
         return CannotTell(evidence="Flow does not show a result yet", again=True)
     if seen is None:
@@ -68,6 +69,22 @@ def rule_is_proven(proven: Sequence[tuple[str, str]]) -> bool:
         (client_ref, media_id(remote)) for client_ref, remote in proven if not is_upscaled(remote)
     ]
     return bool(telling) and all(derived(_seed(ref)) == remote for ref, remote in telling)
+
+
+def _expected(call: SentCall) -> str | None:
+    if call.resolution is not None and call.source is None:
+        return None
+    return expected_id(Seeds.parse(call.client_ref), call.source, call.resolution)
+
+
+async def _journal(channel: Channel, call: SentCall) -> JournalEntry | None:
+    """The entry of the profile that was asked to send; None if that one is away. Another's says nothing."""
+    if call.via is None:
+        return None
+    try:
+        return await channel.lookup(call.client_ref, instance=call.via)
+    except NotConnected:
+        return None
 
 
 def _seed(client_ref: str) -> str:
@@ -108,7 +125,7 @@ async def _is_there(calls: Calls, id: str, media: MediaKind) -> bool | None:
 
 async def _sees_earlier_results(calls: Calls, proven: Sequence[tuple[str, str]]) -> bool:
     """Another account would see neither the result nor these (flow-wire §7.3)."""
-    for _, remote in list(reversed(proven))[:_CANARIES]:
+    for _, remote in proven[:_CANARIES]:
         if isinstance(await calls.media(media_id(remote)), MediaRecord):
             return True
     return False
