@@ -197,8 +197,12 @@ async def test_not_found_proves_nothing_on_an_account_that_does_not_see_earlier_
 
 async def test_an_answer_without_data_proves_nothing():
     channel, provider = world()
-    channel.on("media.get", ok("media.get", None))
-    assert isinstance(await provider.look_up(call()), CannotTell)
+    channel.on(
+        "media.get",
+        lambda asked: ok("media.get", record(EARLIER[1]) if asked.args[0] == EARLIER[1] else None),
+    )
+    found = await provider.look_up(call())
+    assert isinstance(found, CannotTell) and not found.again
 
 
 async def test_a_browser_that_cannot_be_asked_is_given_the_calls_own_time_limit_too():
