@@ -12,10 +12,21 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from flowkit_mcp.simulator import draw_landmarks
+from flowkit_mcp.simulator import draw_landmarks, draw_lands
 from flowkit_mcp.simulator.draw_recipe import Place, Recipe
 from flowkit_mcp.simulator.draw_shapes import (
-    Size, darker, glow, gradient, layer, lighter, mix, place, ridge, turned,
+    Size,
+    curve,
+    darker,
+    glow,
+    gradient,
+    layer,
+    lighter,
+    mix,
+    place,
+    ridge,
+    scaled,
+    turned,
 )  # fmt: skip
 from flowkit_mcp.simulator.draw_words import Rgb
 
@@ -70,7 +81,9 @@ def lit(colour: Rgb, light: Light, haze: float = 0.0) -> Rgb:
 def draw_sky(recipe: Recipe, size: Size) -> Image.Image:
     """The opaque sky, with stars at night; behind everything."""
     light, (w, h) = light_of(recipe), size
-    sky = gradient(size, [(0, light.top), (0.42, light.middle), (HORIZON + 0.04, light.low), (1, light.low)])
+    sky = gradient(
+        size, [(0, light.top), (0.42, light.middle), (HORIZON + 0.04, light.low), (1, light.low)]
+    )
     sky = sky.convert("RGBA")
     if recipe.time == "night" or recipe.place.motif == "space":
         dice = random.Random(f"stars {recipe.place.key}")
@@ -79,7 +92,9 @@ def draw_sky(recipe: Recipe, size: Size) -> Image.Image:
             for _ in range(130 if recipe.place.motif != "space" else 280):
                 x, y = dice.random() * w * s, dice.random() ** 1.4 * h * HORIZON * s
                 r = dice.choice((0.8, 1, 1.2, 1.9)) * s * min(w, h) / 760
-                pen.ellipse((x - r, y - r, x + r, y + r), fill=(255, 250, 226, dice.randrange(110, 250)))
+                pen.ellipse(
+                    (x - r, y - r, x + r, y + r), fill=(255, 250, 226, dice.randrange(110, 250))
+                )
 
         sky.alpha_composite(layer(size, stars))
     return sky
@@ -128,12 +143,17 @@ def draw_clouds(recipe: Recipe, size: Size) -> list[tuple[Image.Image, int, int]
         def paint(pen: ImageDraw.ImageDraw, s: float, wide: int = wide, tall: int = tall,
                   puffs: list[tuple[float, float, float]] = puffs) -> None:  # fmt: skip
             for x, y, r in puffs:
-                box = (x - r) * wide * s, y * tall * s - r * wide * s, (x + r) * wide * s, y * tall * s + r * wide * s
+                box = (
+                    (x - r) * wide * s,
+                    y * tall * s - r * wide * s,
+                    (x + r) * wide * s,
+                    y * tall * s + r * wide * s,
+                )
                 pen.ellipse(box, fill=(*colour, 255))
             pen.rectangle((0, tall * 0.8 * s, wide * s, tall * s), fill=(0, 0, 0, 0))
 
         cloud = layer((wide, tall), paint)
-        cloud.putalpha(cloud.getchannel("A").point([round(v * 0.78) for v in range(256)]))
+        cloud.putalpha(curve(cloud.getchannel("A"), lambda v: v * 0.78))
         x = round((number + dice.uniform(0.1, 0.7)) / 3 % 1 * size[0] - wide * 0.4)
         out.append((cloud, x, round(size[1] * dice.uniform(0.05, 0.34))))
     return out
@@ -144,22 +164,26 @@ def draw_land(recipe: Recipe, size: Size) -> Image.Image:
     light, motif = light_of(recipe), recipe.place.motif
     image = Image.new("RGBA", size, (0, 0, 0, 0))
     if motif == "room":
-        draw_landmarks.draw_room(image, recipe.place.key, light.dark, light.low, light.middle)
+        draw_lands.draw_room(image, recipe.place.key, light.dark, light.low, light.middle)
         return image
     dice = random.Random(f"land {recipe.place.key}")
     _BACK.get(motif, _hills)(image, recipe.place, light, dice)
-    draw_landmarks.draw_landmarks(image, recipe, lambda colour, haze: lit(colour, light, haze), HORIZON)
+    draw_landmarks.draw_landmarks(
+        image, recipe, lambda colour, haze: lit(colour, light, haze), HORIZON
+    )
     _ground(image, recipe, light, dice)
     if recipe.weather == "fog":
         fog = gradient(size, [(0, light.low), (1, light.low)]).convert("RGBA")
-        veil = Image.linear_gradient("L").resize(size).point(
-            [round(170 * max(0, 1 - abs(v / 255 - HORIZON) * 3.2)) for v in range(256)])  # fmt: skip
+        veil = scaled(Image.linear_gradient("L"), size)
+        veil = curve(veil, lambda v: 170 * max(0, 1 - abs(v / 255 - HORIZON) * 3.2))
         fog.putalpha(veil)
         image.alpha_composite(fog)
     return image
 
 
-def _band(image: Image.Image, line: Callable[[float], float], base: float, swing: float, fill: Rgb) -> None:
+def _band(
+    image: Image.Image, line: Callable[[float], float], base: float, swing: float, fill: Rgb
+) -> None:
     """Fill below a hilly line at `base` (0 … 1 from above), `swing` high."""
     w, h = image.size
 
@@ -173,7 +197,13 @@ def _band(image: Image.Image, line: Callable[[float], float], base: float, swing
 def _hills(image: Image.Image, spot: Place, light: Light, dice: random.Random) -> None:
     green = turned((96, 160, 110), spot.hue)
     for step, (base, swing) in enumerate(((0.50, 0.06), (0.56, 0.05), (0.64, 0.035))):
-        _band(image, ridge(dice, 0.3, 3), base, swing, lit(darker(green, step * 0.08), light, 0.55 - step * 0.2))
+        _band(
+            image,
+            ridge(dice, 0.3, 3),
+            base,
+            swing,
+            lit(darker(green, step * 0.08), light, 0.55 - step * 0.2),
+        )
 
 
 def _forest(image: Image.Image, spot: Place, light: Light, dice: random.Random) -> None:
@@ -181,27 +211,36 @@ def _forest(image: Image.Image, spot: Place, light: Light, dice: random.Random) 
     _band(image, ridge(dice, 0.3), 0.46, 0.05, lit(green, light, 0.62))
     for step, (base, tall) in enumerate(((0.58, 0.20), (0.66, 0.27), (0.76, 0.36))):
         colour = lit(darker(green, 0.1 + step * 0.12), light, 0.42 - step * 0.16)
-        draw_landmarks.draw_pines(image, dice, base, tall, colour, 15 - step * 3)
+        draw_lands.draw_pines(image, dice, base, tall, colour, 15 - step * 3)
         _band(image, ridge(dice, 0.2), base - 0.005, 0.012, colour)
 
 
 def _mountains(image: Image.Image, spot: Place, light: Light, dice: random.Random) -> None:
     rock = turned((108, 120, 158), spot.hue)
     for step in range(2):
-        draw_landmarks.draw_peaks(
+        draw_lands.draw_peaks(
             image, dice, 0.62, 0.38 - step * 0.14, lit(rock, light, 0.5 - step * 0.22),
             lit((250, 252, 255), light, 0.12), 3 + step)  # fmt: skip
     cold = spot.motif == "snow"
     tree = lit((70, 120, 104) if not cold else (120, 156, 168), light, 0.2)
-    _band(image, ridge(dice, 0.3), 0.62, 0.02, lit((230, 238, 250) if cold else (98, 146, 104), light, 0.2))
-    draw_landmarks.draw_pines(image, dice, 0.68, 0.12, tree, 14)
+    _band(
+        image,
+        ridge(dice, 0.3),
+        0.62,
+        0.02,
+        lit((230, 238, 250) if cold else (98, 146, 104), light, 0.2),
+    )
+    draw_lands.draw_pines(image, dice, 0.68, 0.12, tree, 14)
 
 
 def _sea(image: Image.Image, spot: Place, light: Light, dice: random.Random) -> None:
     w, h = image.size
     water = mix(turned((48, 132, 176), spot.hue), light.top, 0.25 + light.dark * 0.5)
     _band(image, ridge(dice, 0.2), HORIZON - 0.045, 0.03, lit((120, 142, 150), light, 0.6))
-    sea = gradient((w, round(h * (1 - HORIZON))), [(0, mix(water, light.low, 0.55)), (0.4, water), (1, darker(water, 0.25))])
+    sea = gradient(
+        (w, round(h * (1 - HORIZON))),
+        [(0, mix(water, light.low, 0.55)), (0.4, water), (1, darker(water, 0.25))],
+    )
     image.paste(sea, (0, round(h * HORIZON)))
 
     def waves(pen: ImageDraw.ImageDraw, s: float) -> None:
@@ -220,14 +259,22 @@ def _city(image: Image.Image, spot: Place, light: Light, dice: random.Random) ->
     for step, (tall, count) in enumerate(((0.42, 15), (0.33, 12), (0.24, 9))):
         colour = lit(darker(wall, step * 0.16), light, 0.5 - step * 0.2)
         glass = (255, 216, 130) if light.dark > 0.2 else lighter(colour, 0.35)
-        draw_landmarks.draw_blocks(image, dice, 0.78, tall + 0.16, colour, glass, count, light.dark > 0.2)
+        draw_lands.draw_blocks(
+            image, dice, 0.78, tall + 0.16, colour, glass, count, light.dark > 0.2
+        )
 
 
 def _desert(image: Image.Image, spot: Place, light: Light, dice: random.Random) -> None:
     sand = turned((236, 178, 108), spot.hue)
     for step, (base, swing) in enumerate(((0.52, 0.05), (0.59, 0.06), (0.68, 0.05))):
-        _band(image, ridge(dice, 0.1, 2), base, swing, lit(darker(sand, 0.22 - step * 0.07), light, 0.42 - step * 0.16))
-    draw_landmarks.draw_cacti(image, dice, lit((86, 146, 98), light, 0.12))
+        _band(
+            image,
+            ridge(dice, 0.1, 2),
+            base,
+            swing,
+            lit(darker(sand, 0.22 - step * 0.07), light, 0.42 - step * 0.16),
+        )
+    draw_lands.draw_cacti(image, dice, lit((86, 146, 98), light, 0.12))
 
 
 def _space(image: Image.Image, spot: Place, light: Light, dice: random.Random) -> None:
@@ -239,9 +286,17 @@ def _space(image: Image.Image, spot: Place, light: Light, dice: random.Random) -
         for y, half in ((1.45, 0.83), (2.25, 0.96), (2.6, 0.79)):
             pen.rounded_rectangle(((2 - half) * r * s, y * r * s, (2 + half) * r * s, (y + 0.12) * r * s),
                                   0.06 * r * s, fill=darker(planet, 0.13))  # fmt: skip
-        pen.arc((0.2 * r * s, 1.6 * r * s, 3.8 * r * s, 2.5 * r * s), -20, 200, fill=(*lighter(planet, 0.5), 220), width=round(r * 0.09 * s))
+        pen.arc(
+            (0.2 * r * s, 1.6 * r * s, 3.8 * r * s, 2.5 * r * s),
+            -20,
+            200,
+            fill=(*lighter(planet, 0.5), 220),
+            width=round(r * 0.09 * s),
+        )
 
-    place(image, layer((4 * r, 4 * r), paint), w * dice.choice((0.2, 0.72)) - 2 * r, h * 0.3 - 2 * r)
+    place(
+        image, layer((4 * r, 4 * r), paint), w * dice.choice((0.2, 0.72)) - 2 * r, h * 0.3 - 2 * r
+    )
     _band(image, ridge(dice, 0.5), 0.66, 0.04, lit((150, 132, 168), light, 0.12))
 
 
@@ -249,6 +304,10 @@ _BACK: dict[str, Callable[[Image.Image, Place, Light, random.Random], None]] = {
     "meadow": _hills, "village": _hills, "forest": _forest, "mountains": _mountains,
     "snow": _mountains, "sea": _sea, "city": _city, "desert": _desert, "space": _space,
 }  # fmt: skip
+
+
+def _level(_: float) -> float:
+    return 0.0
 
 
 def _ground(image: Image.Image, recipe: Recipe, light: Light, dice: random.Random) -> None:
@@ -259,7 +318,7 @@ def _ground(image: Image.Image, recipe: Recipe, light: Light, dice: random.Rando
         colour = mix(colour, (236, 242, 252), 0.8)
     near = lit(colour, light, 0.0)
     flat = motif in ("city",)
-    line = (lambda _: 0.0) if flat else ridge(dice, 0.15, 2)
+    line = _level if flat else ridge(dice, 0.15, 2)
     _band(image, line, FLOOR + 0.012, 0.016, lighter(near, 0.2))
     _band(image, line, FLOOR + 0.024, 0.016, near)
-    draw_landmarks.draw_litter(image, dice, motif, near, FLOOR + 0.05, recipe.weather == "snow")
+    draw_lands.draw_litter(image, dice, motif, near, FLOOR + 0.05, recipe.weather == "snow")

@@ -11,7 +11,7 @@ import random
 from PIL import Image, ImageDraw
 
 from flowkit_mcp.simulator.draw_recipe import Figure
-from flowkit_mcp.simulator.draw_shapes import Point, darker, lighter, outlined, shaded
+from flowkit_mcp.simulator.draw_shapes import Point, darker, lighter, mix, outlined, shaded
 from flowkit_mcp.simulator.draw_words import Rgb
 
 _LEFT, _TOP, _WIDE, _TALL = -46, -12, 92, 116
@@ -45,7 +45,9 @@ class _Pen:
         for x, y in at:
             self._draw.ellipse((x - half, y - half, x + half, y + half), fill=fill)
 
-    def arc(self, x: float, y: float, rx: float, ry: float, a: int, b: int, fill: Rgb, w: float) -> None:
+    def arc(
+        self, x: float, y: float, rx: float, ry: float, a: int, b: int, fill: Rgb, w: float
+    ) -> None:
         box = self._at(((x - rx, y - ry), (x + rx, y + ry)))
         self._draw.arc([*box], a, b, fill=fill, width=max(1, round(w * self.k)))
 
@@ -54,7 +56,9 @@ class _Pen:
         self._draw.pieslice([*box], a, b, fill=fill)
 
 
-def draw_figure(figure: Figure, height: int, pose: str = "rest", *, flip: bool = False) -> Image.Image:
+def draw_figure(
+    figure: Figure, height: int, pose: str = "rest", *, flip: bool = False
+) -> Image.Image:
     """A sprite of the figure; `feet` says where it stands."""
     scale = 3 if height < 260 else 2
     pen = _Pen(height, scale)
@@ -88,7 +92,15 @@ def _person(pen: _Pen, figure: Figure, pose: str) -> None:
     if figure.species == "dragon":
         for s in (-1, 1):
             wing = darker(figure.accent, 0.2)
-            pen.shape(wing, (s * 10, 50), (s * 40, 30), (s * 37, 48), (s * 30, 52), (s * 28, 62), (s * 12, 66))
+            pen.shape(
+                wing,
+                (s * 10, 50),
+                (s * 40, 30),
+                (s * 37, 48),
+                (s * 30, 52),
+                (s * 28, 62),
+                (s * 12, 66),
+            )
     if animal:
         _tail(pen, figure, fur)
     elif figure.style in (1, 3):  # long hair falls behind the body
@@ -147,52 +159,68 @@ def _arms(pen: _Pen, coat: Rgb, hand: Rgb, pose: str, figure: Figure) -> None:
         pen.oval(x, y + 12, 2, 3, (255, 250, 220))
 
 
-def _head(pen: _Pen, figure: Figure, fur: Rgb, animal: bool) -> None:
+def _head(pen: _Pen, figure: Figure, skin: Rgb, animal: bool) -> None:
     if animal:
-        _ears(pen, figure, fur)
-    elif figure.headgear == "hood":
+        _ears(pen, figure, skin)
+        pen.oval(0, 27, 16.8, 16.4, skin)
+        _muzzle(pen, figure, skin)
+    else:
+        _hair_behind(pen, figure)
+        pen.oval(0, 27, 16.8, 16.4, skin)
+        pen.pie(0, 26, 18, 18.6, 180, 360, figure.hair)
+        part = -8 if figure.style % 2 else 6
+        pen.pie(part, 27.4, 11, 9, 180, 360, skin)
+        for x in (-16.5, 16.5):
+            pen.oval(x, 29, 2.6, 3.4, skin)
+    _face(pen, figure, skin, animal)
+    _hat(pen, figure)
+
+
+def _hair_behind(pen: _Pen, figure: Figure) -> None:
+    hooded = figure.headgear == "hood"
+    if hooded:
         pen.oval(0, 24.5, 22, 22.5, darker(figure.body, 0.1))
         pen.oval(0, 26, 19.4, 19.6, darker(figure.body, 0.4))
     elif figure.style == 4:  # curls
         dice = random.Random(figure.key)
         for _ in range(16):
-            pen.oval(dice.uniform(-15, 15), dice.uniform(9, 32), 6.5, 6.5, darker(figure.hair, 0.1))
+            x, y = dice.uniform(-15, 15), dice.uniform(9, 32)
+            pen.oval(x, y, 6.5, 6.5, darker(figure.hair, 0.1))
     elif figure.style == 2:  # a bun
         pen.oval(0, 3, 7, 7, darker(figure.hair, 0.12))
-    if not animal:
-        pen.oval(0, 24, 18.6, 18.4 if figure.headgear != "hood" else 17, figure.hair)
-    pen.oval(0, 27, 16.8, 16.4, fur)
+    pen.oval(0, 24, 18.6, 17 if hooded else 18.4, figure.hair)
+
+
+def _muzzle(pen: _Pen, figure: Figure, fur: Rgb) -> None:
     if figure.species == "bird":
         for x in (-7, 7):
             pen.oval(x, 28.5, 8, 9, lighter(fur, 0.72))
-    elif animal:
-        pen.oval(0, 33, 8.5, 6.6, lighter(fur, 0.62))
-        pen.oval(0, 30, 2.6, 2, (60, 44, 50))
-    if not animal:
-        pen.pie(0, 26, 18, 18.6, 180, 360, figure.hair)
-        part = -8 if figure.style % 2 else 6
-        pen.pie(part, 27.4, 11, 9, 180, 360, fur)
-        pen.oval(-16.5, 29, 2.6, 3.4, fur)
-        pen.oval(16.5, 29, 2.6, 3.4, fur)
-    for x in (-6.4, 6.4):
-        pen.oval(x, 28.5, 2.1, 2.9, (46, 36, 52))
-        pen.oval(x + 0.7, 27.4, 0.8, 0.9, (255, 255, 255))
-        pen.oval(x * 1.6, 33.4, 2.7, 1.7, (240, 150, 140) if not animal else lighter(fur, 0.3))
-    if figure.species == "bird":
         pen.shape((244, 170, 60), (-5.5, 31), (0, 29), (5.5, 31), (0, 38.5))
         pen.line((206, 128, 44), 0.9, (-4.6, 31.6), (0, 32.8), (4.6, 31.6))
-    elif figure.extra != "beard":
-        pen.arc(0, 33, 3.6, 3.4, 20, 160, (140, 62, 62), 1.1)
-    if figure.extra == "beard":
+        return
+    pen.oval(0, 33, 8.5, 6.6, lighter(fur, 0.62))
+    pen.oval(0, 30, 2.6, 2, (60, 44, 50))
+
+
+def _face(pen: _Pen, figure: Figure, skin: Rgb, animal: bool) -> None:
+    for x in (-6.4, 6.4):
+        if sum(skin) < 500 and not animal:
+            pen.oval(x, 28.5, 3.1, 3.6, (250, 246, 240))
+        pen.oval(x, 28.5, 2.1, 2.9, (46, 36, 52))
+        pen.oval(x + 0.7, 27.4, 0.8, 0.9, (255, 255, 255))
+        blush = lighter(skin, 0.3) if animal else mix(skin, (236, 112, 108), 0.5)
+        pen.oval(x * 1.6, 33.4, 2.7, 1.7, blush)
+    if figure.extra == "beard" and not animal:
         pen.pie(0, 32, 15.4, 17, 0, 180, figure.hair)
-        pen.oval(-4.4, 33.5, 5.4, 2.8, lighter(figure.hair, 0.35))
-        pen.oval(4.4, 33.5, 5.4, 2.8, lighter(figure.hair, 0.35))
-        pen.oval(0, 31, 2.2, 1.7, darker(fur, 0.12))
+        for x in (-4.4, 4.4):
+            pen.oval(x, 33.5, 5.4, 2.8, lighter(figure.hair, 0.35))
+        pen.oval(0, 31, 2.2, 1.7, darker(skin, 0.12))
+    elif figure.species != "bird":
+        pen.arc(0, 33, 3.6, 3.4, 20, 160, (140, 62, 62), 1.1)
     if figure.extra == "glasses":
         for x in (-6.6, 6.6):
             pen.arc(x, 28.5, 5.2, 5.2, 0, 360, darker(figure.accent, 0.35), 1.3)
         pen.line(darker(figure.accent, 0.35), 1.1, (-1.6, 28), (1.6, 28))
-    _hat(pen, figure)
 
 
 def _ears(pen: _Pen, figure: Figure, fur: Rgb) -> None:
@@ -242,7 +270,9 @@ def _hat(pen: _Pen, figure: Figure) -> None:
             pen.pie(0, 18, 18.4, 18.4, 180, 360, hat)
             pen.box(-2, 14.5, 26, 18.8, 2.2, shade)
         case "crown":
-            pen.shape((244, 200, 80), (-13, 14), (-15, -2), (-7, 6), (0, -5), (7, 6), (15, -2), (13, 14))
+            pen.shape(
+                (244, 200, 80), (-13, 14), (-15, -2), (-7, 6), (0, -5), (7, 6), (15, -2), (13, 14)
+            )
             pen.oval(0, 8, 2, 2, hat)
         case "bow":
             pen.shape(hat, (9, 7), (-1, 1), (-1, 13))

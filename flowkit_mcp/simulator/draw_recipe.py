@@ -84,7 +84,7 @@ class Recipe:
     caption: str
     edits: tuple[str, ...] = ()
     tint: Rgb | None = None
-    # 0 means that the picture was not drawn from this recipe alone (an edited photo).
+    # False for an edited photo: the picture was not drawn from this recipe alone.
     drawn: bool = True
     version: int = Field(default=1, ge=1, le=1)
     cast: tuple[str, ...] = field(default=())
@@ -140,7 +140,7 @@ def recipe_for(spec: PictureSpec) -> Recipe:
         time=said[0] if said else time or "day",
         weather=weather[0] if weather else "clear",
         place=place,
-        figures=figures[:5],
+        figures=figures[:6],
         pose=vocabulary.pose_of(spec.prompt) if kind == "scene" else "rest",
         caption=clean(spec.prompt[:700])[:400],
         cast=tuple(figure.name for figure in figures) + ((place.name,) if place.name else ()),
@@ -164,13 +164,14 @@ def figure_of(title: str, prompt: str, *, thing: bool = False) -> Figure:
     extra = dice.choice(("scarf", "backpack", "glasses", "satchel", "lantern", "cape"))
     species = (vocabulary.find(text, vocabulary.SPECIES) or ["human"])[0]
     kinds = " ".join(name for key, name in vocabulary.SPECIES.items() if key != "human")
-    fur = vocabulary.colour_of(text, kinds)
-    body = vocabulary.colour_of(text, vocabulary.CLOTHES) or body
+    dyed = vocabulary.colour_of(text, vocabulary.CLOTHES)
+    fur = vocabulary.colour_of(text, kinds) or (None if dyed else _first_colour(text))
+    body = dyed or (fur if thing else None) or body
     styles = vocabulary.hair_styles(text) if not thing else (0, 1, 2)
     style = styles[style % len(styles)]
     if species != "human":
         hat = hat if hat == "bow" else "none"
-        accent = vocabulary.colour_of(text, vocabulary.CLOTHES) or body
+        accent = dyed or body
         body = fur or dice.choice(_FUR.get(species, _CLOTH))
         hair, style = lighter(body, 0.6), style % 2
     hair = vocabulary.colour_of(text, "hair braid braids curls ponytail beard") or hair
@@ -180,7 +181,8 @@ def figure_of(title: str, prompt: str, *, thing: bool = False) -> Figure:
         hat, accent = worn[0], worn[1] or accent
         extra = extra if extra != "scarf" else "satchel"
     if carried := vocabulary.extra(text):
-        extra, accent = carried[0], carried[1] or accent
+        extra = carried[0]
+        accent = (carried[1] if extra != "beard" else None) or accent
     return Figure(
         name=name, key=key, species=species, body=body, accent=accent, hair=hair, skin=skin,
         style=style, headgear=hat, extra=extra,
@@ -252,7 +254,7 @@ def _edited(spec: PictureSpec, base: Recipe | None) -> Recipe:
     time = vocabulary.find(spec.prompt, vocabulary.TIMES)
     weather = vocabulary.find(spec.prompt, vocabulary.WEATHERS)
     marks = vocabulary.find(spec.prompt, vocabulary.LANDMARKS)
-    cast = (*base.figures, *added)[:5]
+    cast = (*base.figures, *added)[:6]
     # A colour dyes the whole picture only where nothing else shows the change.
     shown = time or weather or marks or added
     tint = _first_colour(spec.prompt) or (255, 190, 110)
@@ -289,7 +291,7 @@ def _next(spec: PictureSpec, base: Recipe) -> Recipe:
         place=replace(
             base.place, landmarks=tuple(dict.fromkeys((*base.place.landmarks, *marks)))[:4]
         ),
-        figures=tuple(cast.values())[:5],
+        figures=tuple(cast.values())[:6],
         pose=vocabulary.pose_of(words),
         caption=clean(words[:700])[:400],
         cast=tuple(name for name in names if name),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import itertools
 import math
 import random
 from collections.abc import Callable
@@ -36,29 +37,43 @@ def turned(colour: Rgb, hue: float) -> Rgb:
     return r, g, b
 
 
+def scaled(image: Image.Image, size: Size) -> Image.Image:
+    """The image in another size, smoothly."""
+    # Pillow's types name numpy, which is not installed here.
+    return image.resize(size, Image.Resampling.BICUBIC)  # pyright: ignore[reportUnknownMemberType]
+
+
+def curve(image: Image.Image, to: Callable[[int], float]) -> Image.Image:
+    """A one-band image with every value 0 … 255 replaced by `to(value)`."""
+    table = [min(255, max(0, round(to(value)))) for value in range(256)]
+    return image.point(table)  # pyright: ignore[reportUnknownMemberType]  # numpy again
+
+
 def gradient(size: Size, stops: list[tuple[float, Rgb]]) -> Image.Image:
     """A vertical gradient through `stops` (place 0 … 1, colour)."""
     column = Image.new("RGB", (1, 256))
     for y in range(256):
         at = y / 255
-        for (a, one), (b, other) in zip(stops, stops[1:], strict=False):
+        for (a, one), (b, other) in itertools.pairwise(stops):
             if a <= at <= b or (b, other) == stops[-1]:
                 share = min(1.0, max(0.0, (at - a) / (b - a or 1)))
                 column.putpixel((0, y), mix(one, other, share * share * (3 - 2 * share)))
                 break
-    return column.resize(size, Image.Resampling.BICUBIC)
+    return scaled(column, size)
 
 
 def glow(radius: int, colour: Rgb, strength: float) -> Image.Image:
     """A soft round light, `2 × radius` pixels wide."""
-    light = Image.radial_gradient("L").resize((radius * 2, radius * 2))
-    light = light.point([round(max(0, 1 - v / 181) ** 2.2 * 255 * strength) for v in range(256)])
+    light = scaled(Image.radial_gradient("L"), (radius * 2, radius * 2))
+    light = curve(light, lambda v: max(0, 1 - v / 181) ** 2.2 * 255 * strength)
     image = Image.new("RGBA", light.size, (*colour, 0))
     image.putalpha(light)
     return image
 
 
-def layer(size: Size, paint: Callable[[ImageDraw.ImageDraw, float], None], scale: int = 2) -> Image.Image:
+def layer(
+    size: Size, paint: Callable[[ImageDraw.ImageDraw, float], None], scale: int = 2
+) -> Image.Image:
     """A transparent layer painted `scale` times larger and reduced, for smooth edges."""
     image = Image.new("RGBA", (size[0] * scale, size[1] * scale), (0, 0, 0, 0))
     paint(ImageDraw.Draw(image), float(scale))
@@ -78,7 +93,9 @@ def ridge(dice: random.Random, roughness: float, waves: int = 4) -> Callable[[fl
 def outlined(sprite: Image.Image, colour: Rgb, width: int) -> Image.Image:
     """The sprite on a soft rim of `colour`, which sets it off from any background."""
     alpha = sprite.getchannel("A")
-    rim = alpha.filter(ImageFilter.MaxFilter(width * 2 + 1)).filter(ImageFilter.GaussianBlur(width / 2))
+    rim = alpha.filter(ImageFilter.MaxFilter(width * 2 + 1)).filter(
+        ImageFilter.GaussianBlur(width / 2)
+    )
     out = Image.new("RGBA", sprite.size, (*colour, 0))
     out.putalpha(rim)
     return Image.alpha_composite(out, sprite)
@@ -87,8 +104,8 @@ def outlined(sprite: Image.Image, colour: Rgb, width: int) -> Image.Image:
 def shaded(sprite: Image.Image, strength: float) -> Image.Image:
     """The sprite with its right side in shade."""
     w, h = sprite.size
-    side = Image.linear_gradient("L").rotate(90).resize((w, h))
-    side = side.point([round(max(0, v - 110) / 145 * 255 * strength) for v in range(256)])
+    side = scaled(Image.linear_gradient("L").rotate(90), (w, h))
+    side = curve(side, lambda v: (v - 110) / 145 * 255 * strength)
     dark = Image.new("RGBA", (w, h), (30, 20, 60, 0))
     dark.putalpha(ImageChops.multiply(side, sprite.getchannel("A")))
     return Image.alpha_composite(sprite, dark)

@@ -15,7 +15,14 @@ from flowkit_mcp.simulator import draw_backdrop, draw_text
 from flowkit_mcp.simulator.draw_figure import draw_figure, feet
 from flowkit_mcp.simulator.draw_recipe import Figure, Recipe
 from flowkit_mcp.simulator.draw_shapes import (
-    Size, darker, glow, gradient, layer, lighter, mix, place,
+    Size,
+    darker,
+    glow,
+    gradient,
+    layer,
+    lighter,
+    mix,
+    place,
 )  # fmt: skip
 
 
@@ -90,7 +97,10 @@ def _studio(recipe: Recipe, art: Size) -> tuple[Image.Image, list[Layer]]:
     w, h = art
     figure = recipe.figures[0]
     soft = lighter(mix(figure.body, (236, 232, 228), 0.62), 0.2)
-    backdrop = gradient(art, [(0, lighter(soft, 0.35)), (0.72, soft), (0.76, darker(soft, 0.1)), (1, darker(soft, 0.2))])
+    backdrop = gradient(
+        art,
+        [(0, lighter(soft, 0.35)), (0.72, soft), (0.76, darker(soft, 0.1)), (1, darker(soft, 0.2))],
+    )
     backdrop = backdrop.convert("RGBA")
     tall = round(min(h * 0.66, w * 0.92))
     halo = glow(round(tall * 0.75), (255, 255, 255), 0.55)
@@ -100,7 +110,13 @@ def _studio(recipe: Recipe, art: Size) -> tuple[Image.Image, list[Layer]]:
     _swatches(backdrop, figure)
     size = round(min(w, h) * 0.06)
     name = draw_text.shorten(figure.name, size, w * 0.86)
-    draw_text.draw(backdrop, ((w - draw_text.width(name, size)) / 2, h * 0.885), name, size, darker(figure.body, 0.62))
+    draw_text.draw(
+        backdrop,
+        ((w - draw_text.width(name, size)) / 2, h * 0.885),
+        name,
+        size,
+        darker(figure.body, 0.62),
+    )
     layers = [_standing(figure, tall, w / 2, foot, "rest", 0, flip=False)]
     return backdrop, layers
 
@@ -129,10 +145,17 @@ def _scene(recipe: Recipe, art: Size) -> tuple[Image.Image, list[Layer]]:
         sinks = -4.0 if recipe.time in ("dawn", "day") else 4.0
         layers.append(Layer(sun, x, y, Motion(drift=(3.0, sinks))))
     for number, (cloud, x, y) in enumerate(draw_backdrop.draw_clouds(recipe, art)):
-        layers.append(Layer(cloud, x, y, Motion(drift=(12.0 + 5 * (number % 3), 0))))
+        layers.append(Layer(cloud, x, y, Motion(drift=(18.0 + 8 * (number % 3), 0))))
+    if recipe.time != "night" and recipe.place.motif not in ("room", "space", "city"):
+        layers.append(_flock(recipe, art))
     land = draw_backdrop.draw_land(recipe, art)
-    for figure, x, tall in _places(recipe.figures, recipe, art):
-        place(land, _shadow(round(tall * 0.24), (40, 40, 60)), x - tall * 0.29, _foot(art) - tall * 0.045)
+    for _, x, tall in _places(recipe.figures, recipe, art):
+        place(
+            land,
+            _shadow(round(tall * 0.24), (40, 40, 60)),
+            x - tall * 0.29,
+            _foot(art) - tall * 0.045,
+        )
     if indoors:
         sky.alpha_composite(land)
     else:
@@ -153,11 +176,34 @@ def _cast(recipe: Recipe, art: Size) -> list[Layer]:
     return layers
 
 
+def _flock(recipe: Recipe, art: Size) -> Layer:
+    """A few far birds that cross the sky."""
+    dice = random.Random(f"flock {recipe.place.key} {recipe.seed}")
+    r = min(art) * 0.012
+    spots = [
+        (dice.uniform(1, 11) * r, dice.uniform(1, 5) * r, dice.uniform(0.6, 1)) for _ in range(4)
+    ]
+
+    def paint(pen: ImageDraw.ImageDraw, s: float) -> None:
+        for x, y, size in spots:
+            q = r * size * s
+            for side in (-1, 1):
+                cx = x * s + side * q
+                box = (cx - q, y * s - q * 0.7, cx + q, y * s + q * 0.9)
+                pen.arc(box, 195, 345, fill=(60, 62, 92, 210), width=max(2, round(q * 0.3)))
+
+    sprite = layer((round(13 * r), round(7 * r)), paint)
+    x, y = dice.uniform(0.1, 0.5) * art[0], dice.uniform(0.2, 0.34) * art[1]
+    return Layer(sprite, round(x), round(y), Motion(drift=(46.0, -6.0), sway=(0.0, 5.0, 1.4)))
+
+
 def _foot(art: Size) -> float:
     return art[1] * (0.925 if art[0] >= art[1] else 0.90)
 
 
-def _places(figures: tuple[Figure, ...], recipe: Recipe, art: Size) -> list[tuple[Figure, float, int]]:
+def _places(
+    figures: tuple[Figure, ...], recipe: Recipe, art: Size
+) -> list[tuple[Figure, float, int]]:
     """Each figure with the place of its feet and its height; the seed moves them a little."""
     w, h = art
     dice = random.Random(f"cast {recipe.seed} {recipe.place.key}")
@@ -171,12 +217,19 @@ def _places(figures: tuple[Figure, ...], recipe: Recipe, art: Size) -> list[tupl
     return [(f, start + gap * i, round(tall * f.size)) for i, f in enumerate(figures)]
 
 
-def _standing(figure: Figure, tall: int, x: float, foot: float, pose: str, number: int, *, flip: bool) -> Layer:
+def _standing(
+    figure: Figure, tall: int, x: float, foot: float, pose: str, number: int, *, flip: bool
+) -> Layer:
     sprite = draw_figure(figure, tall, pose, flip=flip)
     fx, fy = feet(tall)
     lively = pose in ("up", "wave")
-    motion = Motion(sway=(2.0, 7.0 if lively else 4.5, 1.0 + 0.13 * (number % 3)))
-    return Layer(sprite, round(x - (sprite.width - fx if flip else fx)), round(foot - fy), None if figure.thing else motion)
+    motion = Motion(sway=(2.0, 13.0 if lively else 7.0, 1.0 + 0.13 * (number % 3)))
+    return Layer(
+        sprite,
+        round(x - (sprite.width - fx if flip else fx)),
+        round(foot - fy),
+        None if figure.thing else motion,
+    )
 
 
 def _name_tag(figure: Figure, x: float, foot: float, art: Size) -> Layer:
@@ -196,8 +249,13 @@ def _name_tag(figure: Figure, x: float, foot: float, art: Size) -> Layer:
 
 def _shadow(radius: int, colour: tuple[int, int, int]) -> Image.Image:
     wide, tall = round(radius * 2.4), round(radius * 0.42)
-    blot = layer((wide, tall), lambda pen, s: pen.ellipse(
-        (wide * 0.1 * s, tall * 0.15 * s, wide * 0.9 * s, tall * 0.85 * s), fill=(*darker(colour, 0.7), 120)))  # fmt: skip
+    fill = (*darker(colour, 0.7), 120)
+
+    def paint(pen: ImageDraw.ImageDraw, s: float) -> None:
+        w, h = wide * s, tall * s
+        pen.ellipse((w * 0.1, h * 0.15, w * 0.9, h * 0.85), fill=fill)
+
+    blot = layer((wide, tall), paint)
     return blot.filter(ImageFilter.GaussianBlur(max(1, tall * 0.09)))
 
 
@@ -224,11 +282,20 @@ def _front(recipe: Recipe, art: Size) -> list[Layer]:
             r = size * unit * s * {"flake": 3.2, "firefly": 2.6}.get(kind, 1.7)
             at = (x * s, y * s)
             if kind == "drop":
-                pen.line([at, (at[0] - 4 * unit * s, at[1] + 26 * unit * s * size)], fill=(226, 238, 255, 165), width=max(1, round(2 * unit * s)))
+                pen.line(
+                    [at, (at[0] - 4 * unit * s, at[1] + 26 * unit * s * size)],
+                    fill=(226, 238, 255, 165),
+                    width=max(1, round(2 * unit * s)),
+                )
                 continue
-            colour = {"flake": (255, 255, 255, 225), "firefly": (255, 240, 140, 240)}.get(kind, (255, 250, 224, 120))
+            colour = {"flake": (255, 255, 255, 225), "firefly": (255, 240, 140, 240)}.get(
+                kind, (255, 250, 224, 120)
+            )
             if kind == "firefly":
-                pen.ellipse((at[0] - 3 * r, at[1] - 3 * r, at[0] + 3 * r, at[1] + 3 * r), fill=(255, 236, 130, 46))
+                pen.ellipse(
+                    (at[0] - 3 * r, at[1] - 3 * r, at[0] + 3 * r, at[1] + 3 * r),
+                    fill=(255, 236, 130, 46),
+                )
             pen.ellipse((at[0] - r, at[1] - r, at[0] + r, at[1] + r), fill=colour)
 
     half = layer((w, h), paint, 1 if kind == "drop" else 2)
@@ -242,7 +309,10 @@ def _sparkles(recipe: Recipe, art: Size) -> Layer:
     """A handful of bright stars: the sign that this picture was edited."""
     w, h = art
     dice = random.Random(f"edit {recipe.edits[-1]}")
-    spots = [(dice.uniform(0.06, 0.94) * w, dice.uniform(0.05, 0.4) * h, dice.uniform(0.5, 1)) for _ in range(9)]
+    spots = [
+        (dice.uniform(0.06, 0.94) * w, dice.uniform(0.05, 0.4) * h, dice.uniform(0.5, 1))
+        for _ in range(9)
+    ]
 
     def paint(pen: ImageDraw.ImageDraw, s: float) -> None:
         for x, y, size in spots:
@@ -270,16 +340,32 @@ def draw_bar(recipe: Recipe, size: Size) -> Image.Image:
     right = w - pad - draw_text.width(mark, small)
     draw_text.draw(bar, (right, tall * (0.2 if wide else 0.16)), mark, small, (255, 196, 92))
     shape = "16:9" if wide else "9:16"
-    draw_text.draw(bar, (w - pad - draw_text.width(shape, small), tall * (0.56 if wide else 0.42)), shape, small, (190, 188, 206))
+    draw_text.draw(
+        bar,
+        (w - pad - draw_text.width(shape, small), tall * (0.56 if wide else 0.42)),
+        shape,
+        small,
+        (190, 188, 206),
+    )
     room = right - 2 * pad
     caption = recipe.caption or "no prompt"
     names = "  ·  ".join(dict.fromkeys(name for name in recipe.cast if name)) or recipe.kind
     if wide:
-        draw_text.draw(bar, (pad, tall * 0.14), draw_text.shorten(caption, big, room), big, (250, 248, 242))
-        draw_text.draw(bar, (pad, tall * 0.56), draw_text.shorten(names, small, room * 0.9), small, (156, 200, 226))
+        draw_text.draw(
+            bar, (pad, tall * 0.14), draw_text.shorten(caption, big, room), big, (250, 248, 242)
+        )
+        draw_text.draw(
+            bar,
+            (pad, tall * 0.56),
+            draw_text.shorten(names, small, room * 0.9),
+            small,
+            (156, 200, 226),
+        )
         return bar
     lines = draw_text.wrap(caption, big, room, 2)
     for i, line in enumerate(lines):
         draw_text.draw(bar, (pad, tall * (0.1 + 0.25 * i)), line, big, (250, 248, 242))
-    draw_text.draw(bar, (pad, tall * 0.66), draw_text.shorten(names, small, room), small, (156, 200, 226))
+    draw_text.draw(
+        bar, (pad, tall * 0.66), draw_text.shorten(names, small, room), small, (156, 200, 226)
+    )
     return bar

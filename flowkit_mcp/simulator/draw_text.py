@@ -57,9 +57,12 @@ def _fonts(size: int) -> tuple[Font, ...]:
 @functools.lru_cache(maxsize=8192)
 def _has(index: int, letter: str) -> bool:
     """Whether font `index` draws `letter` as something else than its "missing" box."""
-    font = _fonts(20)[index]
-    missing, drawn = font.getmask(_NOTHING), font.getmask(letter)
-    return drawn.size != missing.size or bytes(drawn) != bytes(missing)
+    pictures: list[bytes] = []
+    for text in (_NOTHING, letter):
+        image = Image.new("L", (48, 48))
+        ImageDraw.Draw(image).text((8, 8), text, font=_fonts(20)[index], fill=255)
+        pictures.append(image.tobytes())
+    return pictures[0] != pictures[1]
 
 
 @functools.lru_cache(maxsize=8192)

@@ -201,7 +201,9 @@ def kind_of(title: str, prompt: str) -> str:
     text = f"{title} {prompt}".lower()
     if re.search(r"\bfull[- ]body\b|\btypical members?\b", text):
         return "character"
-    if re.search(r"\b(location|establishing|environment|no people|empty scene|backdrop of)\b", text):
+    if re.search(
+        r"\b(location|establishing|environment|no people|empty scene|backdrop of)\b", text
+    ):
         return "location"
     if re.search(r"\b(prop|visual asset|product shot|object alone|object reference)\b", text):
         return "object"
@@ -222,7 +224,10 @@ def pose_of(text: str) -> str:
     for pose, names in (
         ("wave", "wave waves waving greets greeting hello goodbye hi"),
         ("point", "point points pointing shows showing looks looking watches watching sees gazes"),
-        ("up", "cheer cheers jump jumps jumping dance dances celebrates happy runs running run"),
+        (
+            "up",
+            "celebrate cheer cheers jump jumps jumping dance dances celebrates happy runs running run",
+        ),
     ):
         if _any(text, names):
             return pose
