@@ -7,9 +7,11 @@ and a captcha token minted right before the call. None of them leaves this modul
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +25,7 @@ BATCHEXECUTE = "/_/AiSandboxAngularFrontend/data/batchexecute"
 PAGE_LIMIT_S = 10.0
 #: Waiting for other mints included; the server's own patience before `sent` is longer.
 MINT_LIMIT_S = 40.0
+_REFUSED = {400, 401, 403}
 _RPC = re.compile(r"[A-Za-z0-9]{5,6}")
 _SOURCE_PATH = re.compile(r"/(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
 _WIZ = re.compile(r"window\.WIZ_global_data\s*=\s*(?=\{)")
@@ -93,7 +96,7 @@ def check(call: Call) -> Row:
 
 @dataclass(frozen=True)
 class _Values:
-    """What the page itself puts into its requests (flow-wire §1.1); never cached."""
+    """What the page itself puts into its requests (flow-wire §1.1); good until the next page load."""
 
     at: str
     session: str
@@ -106,17 +109,25 @@ class FlowPage:
     def __init__(
         self, simulator: str, account: str, on_state: Callable[[FlowState], Awaitable[None]]
     ) -> None:
-        # Imported late: it takes a tenth of a second that no other command should pay.
+        # late: it takes a fifth of a second that no other command should pay.
         import httpx2
 
         self._errors = (httpx2.HTTPError, httpx2.InvalidURL)
-        # Never through a proxy from the environment: this is loopback.
+        # Loopback only: no proxy from the environment, and no trusted roots (which take 50 ms to load),
+        # so that there is nobody else it could speak to.
         self._http: httpx2.AsyncClient = httpx2.AsyncClient(
-            base_url=simulator, trust_env=False, timeout=PAGE_LIMIT_S
+            base_url=simulator,
+            trust_env=False,
+            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            timeout=PAGE_LIMIT_S,
         )
         self._account = account
         self._on_state = on_state
         self._minting = asyncio.Lock()
+        self._loading = asyncio.Lock()
+        self._values: _Values | None = None
+        #: A tab is not navigated while its requests are under way: that would end them.
+        self._in_flight = 0
         self.state = FlowState(
             lane="batchexecute", account=f"simulated:{account}", tab="none", simulated=True
         )
@@ -134,12 +145,12 @@ class FlowPage:
             return  # not running yet: `look` says so, and the next look tries again
         await self.look()
 
-    async def look(self, path: str = "/") -> None:
-        """Read the page and report what it shows."""
-        try:
-            await self._read(path)
-        except CannotCall:
-            return
+    async def look(self) -> None:
+        """Read the page, unless it is busy, and report what it shows."""
+        with contextlib.suppress(CannotCall):
+            async with self._loading:
+                if not self._in_flight:
+                    await self._read("/")
 
     async def call(self, call: Call, row: Row, reach: Callable[[Phase], Awaitable[None]]) -> Result:
         """Make the call; `reach` is awaited before what each phase announces.
@@ -148,24 +159,18 @@ class FlowPage:
             CannotCall: there is no answer.
         """
         path: str = call.args.get("source_path", "/")
-        values = await self._read(path)
-        if call.captcha is not None:
-            await reach(Phase.MINTING)
-        body = await self._body(call)
-        await reach(Phase.SENT)
+        async with self._loading:
+            values = self._values if self._in_flight else None
+            values = values or await self._read(path)
+            self._in_flight += 1
         try:
-            async with asyncio.timeout(min(call.timeout_s, row.limit_s)):
-                reply = await self._post(call, path, values, body)
-                if reply.status_code in {400, 401, 403}:
-                    # Refused as a whole, most likely stale page values: not accepted, so once more is
-                    # safe, with fresh values and a fresh token (flow-wire §1.1).
-                    again = await self._reloaded(call, path)
-                    if again is not None:
-                        reply = await self._post(call, path, *again)
-        except TimeoutError:
-            raise stop("TIMEOUT", "Flow did not answer in time", sent=True) from None
-        except self._errors as error:
-            raise stop("NETWORK", type(error).__name__, sent=True) from None
+            if call.captcha is not None:
+                await reach(Phase.MINTING)
+            body = await self._body(call)
+            await reach(Phase.SENT)
+            reply = await self._reply(call, row, path, values, body)
+        finally:
+            self._in_flight -= 1
         keep = ("retry-after", "content-type")
         return Result(
             id=call.id,
@@ -175,10 +180,33 @@ class FlowPage:
             body=reply.content.decode("utf-8", errors="replace"),
         )
 
-    async def _reloaded(self, call: Call, path: str) -> tuple[_Values, str] | None:
+    async def _reply(
+        self, call: Call, row: Row, path: str, values: _Values, body: str
+    ) -> httpx2.Response:
         try:
-            await self._show(page_loads=self.state.page_loads + 1)
-            return await self._read(path), await self._body(call)
+            async with asyncio.timeout(min(call.timeout_s, row.limit_s)):
+                reply = await self._post(call, path, values, body)
+                if reply.status_code in _REFUSED and not _is_html(reply):
+                    # Refused as a whole, most likely stale page values: not accepted, so once more is
+                    # safe, with fresh values and a fresh token (flow-wire §1.1). A page in HTML is a
+                    # person's business and stands.
+                    again = await self._again(call, path, values)
+                    if again is not None:
+                        reply = await self._post(call, path, *again)
+                return reply
+        except TimeoutError:
+            raise stop("TIMEOUT", "Flow did not answer in time", sent=True) from None
+        except self._errors as error:
+            raise stop("NETWORK", type(error).__name__, sent=True) from None
+
+    async def _again(self, call: Call, path: str, stale: _Values) -> tuple[_Values, str] | None:
+        try:
+            async with self._loading:
+                values = self._values
+                if values is stale or values is None:
+                    await self._show(page_loads=self.state.page_loads + 1)
+                    values = await self._read(path)
+            return values, await self._body(call)
         except CannotCall:
             return None  # the refusal stands as the answer
 
@@ -187,9 +215,10 @@ class FlowPage:
             async with asyncio.timeout(PAGE_LIMIT_S):
                 page = await self._http.get(path, follow_redirects=True)
         except (TimeoutError, *self._errors):
+            self._values = None
             await self._show(tab="none", signed_in=False)
             raise stop("NO_FLOW_TAB", "the simulator does not answer") from None
-        values = _page_values(page.text)
+        values = self._values = _page_values(page.text)
         await self._show(tab="ready", signed_in=values is not None)
         if values is None:
             raise stop("NOT_SIGNED_IN", "the Flow page is signed out")
@@ -252,6 +281,10 @@ def _page_values(html: str) -> _Values | None:
         return _Values(str(data["SNlM0e"]), str(data["FdrFJe"]), str(data["cfb2h"]))
     except (ValueError, KeyError):
         return None
+
+
+def _is_html(reply: httpx2.Response) -> bool:
+    return reply.headers.get("content-type", "").startswith("text/html")
 
 
 def _filled_in(value: Any, token: str) -> Any:

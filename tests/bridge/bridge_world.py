@@ -67,6 +67,9 @@ class FlowPageScript:
         self.refusals: list[int] = []
         #: The next call is executed, then the line is cut.
         self.cut = False
+        #: Every page load gets a new `at`, and the one before it dies.
+        self.rotate = False
+        self.sorry = False
         self.hold: asyncio.Event | None = None
         self.arrived = asyncio.Event()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -134,13 +137,19 @@ class FlowPageScript:
         if url.path.endswith("/batchexecute"):
             return await self._execute(url.query, headers, form, signed_in)
         self.page_reads.append(url.path)
-        wiz = {"FdrFJe": "-123", "cfb2h": "boq_labs_p0"} | ({"SNlM0e": self.at} if signed_in else {})
+        if self.rotate:
+            self.at = f"at-{len(self.page_reads)}:1700000000000"
+        wiz = {"FdrFJe": "-123", "cfb2h": "boq_labs_p0"} | (
+            {"SNlM0e": self.at} if signed_in else {}
+        )
         html = f"<html><script>window.WIZ_global_data = {json.dumps(wiz)};</script></html>"
         return 200, "text/html", html, ""
 
     async def _execute(
         self, query: str, headers: dict[str, str], form: dict[str, str], signed_in: bool
     ) -> tuple[int, str, str, str] | None:
+        if self.sorry:
+            return 403, "text/html", "<title>Sorry...</title>", ""
         if self.refusals:
             return self.refusals.pop(0), "application/json", "refused", ""
         if not signed_in or form.get("at") != self.at:

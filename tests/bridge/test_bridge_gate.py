@@ -251,5 +251,3 @@ async def test_bytes_that_are_no_text_end_the_connection_quietly(
         await extension.link.send(b"\xff\xfe", text=True)
         assert await extension.closed() in {1007, 4001}
     assert "Traceback" not in caplog.text
-
-

@@ -286,7 +286,7 @@ def test_a_damaged_pairing_file_says_what_to_do(
     book, file = world_book
     book.issue_code(47815)
     file.write_bytes(content)
-    with pytest.raises(InvalidSetting, match="damaged.*Delete it"):
+    with pytest.raises(InvalidSetting, match=r"damaged.*Delete it"):
         book.profiles()
 
 
