@@ -21,6 +21,7 @@ from flowkit_mcp.errors import InvalidSetting, MediaError, NotFound
 from flowkit_mcp.media.names import slug
 from flowkit_mcp.media.pictures import check_picture
 from flowkit_mcp.media.probe import read_clip
+from flowkit_mcp.media.threads import in_thread
 
 __all__ = ["MediaStore", "part_beside", "settle", "slug"]
 
@@ -77,7 +78,7 @@ class MediaStore:
         """
         self.absolute(self.relative(final))  # refuses a place outside the library
         try:
-            return await asyncio.to_thread(_keep, part, final, kind)
+            return await in_thread(lambda stop: _keep(part, final, kind))
         finally:
             part.unlink(missing_ok=True)
 
@@ -95,7 +96,7 @@ class MediaStore:
             await asyncio.to_thread(_check_own_picture, source)
         part = self.part_for(final)
         try:
-            await asyncio.to_thread(shutil.copyfile, source, part)
+            await in_thread(lambda stop: shutil.copyfile(source, part))
             return await self.keep(part, final, kind)
         except MediaError as error:
             raise InvalidSetting(

@@ -76,7 +76,7 @@ async def merge(
         strips = await _strips(plan, to, ffmpeg, new_part, report)
         part = new_part(to)
         written = await in_thread(lambda stop: _assemble(plan, strips, part, stop, report))
-        path, digest = await asyncio.to_thread(settle, part, to)
+        path, digest = await in_thread(lambda stop: settle(part, to))
     report.end()
     return MergeResult(
         file=MediaFile(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from pathlib import Path
 
 _LONGEST = 60
 #: Letters that Unicode does not take apart into a plain letter and a mark.
@@ -31,3 +32,9 @@ def slug(text: str) -> str:
         mark = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:6]
         words = f"{words[: _LONGEST - 7].strip('-') or 'untitled'}-{mark}"
     return f"{words}-1" if words in _RESERVED else words
+
+
+def shown_name(path: Path) -> str:
+    """A file's name as a person knows it: for an unfinished `.part` the name it will get."""
+    part = re.fullmatch(r"\.(.+)\.\d+-[0-9a-f]+-[0-9a-f]+\.part", path.name, re.DOTALL)
+    return part[1] if part else path.name

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowkit_mcp.errors import MediaError
+from flowkit_mcp.media.names import shown_name
 
 #: What Flow takes for an upload and a model can be shown.
 MAX_BYTES = 20_000_000
@@ -40,10 +41,10 @@ def check_picture(path: Path) -> PictureFile:
 
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise MediaError(f"{path.name} is {size / 1e6:.1f} MB; at most 20 MB can be used")
+        raise MediaError(f"{shown_name(path)} is {size / 1e6:.1f} MB; at most 20 MB can be used")
     head = _head(path)
     if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"hevc", b"avif"):
-        raise MediaError(f"{path.name} is a HEIC or AVIF picture; save it as JPEG or PNG")
+        raise MediaError(f"{shown_name(path)} is a HEIC or AVIF picture; save it as JPEG or PNG")
     try:
         with warnings.catch_warnings():
             # The limit here is stricter and has a message of its own.
@@ -51,12 +52,14 @@ def check_picture(path: Path) -> PictureFile:
             with Image.open(path, formats=tuple(_SUFFIXES)) as picture:
                 width, height = picture.size
                 if width * height > MAX_PIXELS:
-                    raise MediaError(f"{path.name} is {width}×{height}; at most 60 megapixels")
+                    raise MediaError(
+                        f"{shown_name(path)} is {width}×{height}; at most 60 megapixels"
+                    )
                 picture.load()
                 kind = str(picture.format)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise MediaError(
-            f"{path.name} is damaged or not a PNG, JPEG, WebP or GIF picture"
+            f"{shown_name(path)} is damaged or not a PNG, JPEG, WebP or GIF picture"
         ) from error
     return PictureFile(width, height, _SUFFIXES[kind])
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from flowkit_mcp.errors import MediaError
 from flowkit_mcp.media.avc import is_clean_start
+from flowkit_mcp.media.names import shown_name
 
 #: The demuxer's names; anything else, a playlist above all, is refused (media.md §0.7).
 MP4_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2"
@@ -134,7 +135,7 @@ def read_clip(path: Path) -> Clip:
     """`probe` for code that already runs in a thread."""
     with opened(path) as container:
         if not container.streams.video:
-            raise MediaError(f"{path.name} has no picture", hint="Use a video clip (MP4).")
+            raise MediaError(f"{shown_name(path)} has no picture", hint="Use a video clip (MP4).")
         video = container.streams.video[0]
         audio = container.streams.audio[0] if container.streams.audio else None
         rate = fraction(video.average_rate)  # the demuxer may revise it while reading
@@ -169,9 +170,9 @@ def opened(path: Path) -> Generator[Any]:
 
     try:
         if not path.is_file():
-            raise MediaError(f"{path.name} is not there", hint="Fetch or generate it again.")
+            raise MediaError(f"{shown_name(path)} is not there", hint="Fetch or generate it again.")
         if path.stat().st_size == 0:
-            raise MediaError(f"{path.name} is empty", hint="Fetch or generate it again.")
+            raise MediaError(f"{shown_name(path)} is empty", hint="Fetch or generate it again.")
         with av.open(
             f"file:{path.absolute()}",
             mode="r",
@@ -182,7 +183,7 @@ def opened(path: Path) -> Generator[Any]:
             yield container
     except FFmpegError as error:
         raise MediaError(
-            f"{path.name} is damaged or not an MP4 video: {error.strerror or error}",
+            f"{shown_name(path)} is damaged or not an MP4 video: {error.strerror or error}",
             hint="Fetch or generate it again.",
         ) from error
 
@@ -233,7 +234,7 @@ def _picture(path: Path, video: Any, rate: Fraction, track: _Track) -> Picture:
     if frame is None:
         frame = next(iter(video.decode(None)), None)
     if frame is None or not track.times or not rate:
-        raise MediaError(f"{path.name} has no frame that decodes", hint="Fetch it again.")
+        raise MediaError(f"{shown_name(path)} has no frame that decodes", hint="Fetch it again.")
     context = video.codec_context
     return Picture(
         codec=context.name,
@@ -275,6 +276,6 @@ def _sound(audio: Any) -> Sound:
 
 def _cut_short(path: Path, found: int, promised: int, what: str) -> MediaError:
     return MediaError(
-        f"{path.name} is cut short: {found} of {promised} {what}",
+        f"{shown_name(path)} is cut short: {found} of {promised} {what}",
         hint="Fetch or generate it again.",
     )

@@ -18,6 +18,8 @@ _BLOCK = 4_000
 _BYTES_PER_SAMPLE = 4
 #: A gap or overlap in a clip's own sound larger than this is corrected, in samples (1 ms).
 _TOLERANCE = SAMPLE_RATE // 1000
+#: How far a rate converter may lag behind what it was fed, in samples (10 ms).
+_LAG = SAMPLE_RATE // 100
 
 
 def pcm(shots: Sequence[Shot]) -> Iterator[Any]:
@@ -77,8 +79,9 @@ def _decoded(shot: Shot) -> Iterator[tuple[int, Any]]:
                 if left < decoded.samples:
                     decoded = _part(decoded, 0, left)
             heard = round((time - zero) * SAMPLE_RATE)
-            # The resampler holds samples back, so its frames are counted on, not timed one by one.
-            if start is None or abs(heard - start) > _SLACK:
+            # A rate converter holds samples back, so frames are counted on unless they really jump.
+            allowed = _TOLERANCE if decoded.sample_rate == SAMPLE_RATE else _LAG
+            if start is None or abs(heard - start) > allowed:
                 start = heard
             for frame in resampler.resample(decoded):
                 yield start, frame
@@ -86,10 +89,6 @@ def _decoded(shot: Shot) -> Iterator[tuple[int, Any]]:
         for frame in resampler.resample(None) if start is not None else ():
             yield start or 0, frame
             start = (start or 0) + frame.samples
-
-
-#: How far a resampler may lag behind what it was fed, in samples (about 40 ms).
-_SLACK = 2_048
 
 
 def _part(frame: Any, first: int, last: int) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from flowkit_mcp.errors import MediaError
+from flowkit_mcp.media.names import shown_name
 from flowkit_mcp.media.probe import fraction, opened
 from flowkit_mcp.media.splice import Written
 from flowkit_mcp.media.threads import Stop
@@ -94,6 +95,6 @@ def _boxes(file: BinaryIO, end: int) -> Iterator[tuple[str, int]]:
 
 def _differs(path: Path, what: str) -> MediaError:
     return MediaError(
-        f"the film {path.name} is not as planned: {what}",
+        f"the film {shown_name(path)} is not as planned: {what}",
         hint="Merge again; report it if it stays.",
     )

@@ -115,7 +115,7 @@ async def test_damaged_content_is_refused_and_removed(store, make_clip):
         final = take(store)
         part = store.part_for(final)
         part.write_bytes(content)
-        with pytest.raises(MediaError):
+        with pytest.raises(MediaError, match=r"MEDIA_ERROR: vertical-image-take-1\.png "):
             await store.keep(part, final, kind)
         assert list(final.parent.iterdir()) == []
 

@@ -18,6 +18,7 @@ from film_checks import (
 
 from flowkit_mcp.errors import InvalidSetting, MediaError
 from flowkit_mcp.media.merge import merge
+from flowkit_mcp.media.run import run_ffmpeg
 from flowkit_mcp.media.verify import top_boxes
 
 NO_FFMPEG = "/there/is/no/ffmpeg"
@@ -97,6 +98,11 @@ async def test_only_clips_that_differ_are_encoded_and_the_plan_says_why(
     assert picture_times(result.file.path) == [frame * 512 for frame in range(result.frames)]
     assert (result.file.width, result.file.height) == (320, 180)
     assert left_in(tmp_path) == ["film.mp4"]
+    strict = [str(ffmpeg), "-xerror", "-err_detect", "explode", "-i", str(result.file.path)]
+    assert await run_ffmpeg([*strict, "-f", "null", "-"]) == ""
+    with av.open(str(result.file.path)) as film:
+        colours = {(f.color_primaries, f.color_trc, f.colorspace) for f in film.decode(video=0)}
+    assert {tuple(int(tag) for tag in colour) for colour in colours} == {(1, 1, 1)}
 
 
 async def test_seeking_to_any_join_of_a_mixed_film_shows_the_right_frame(
