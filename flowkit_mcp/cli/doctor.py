@@ -1,0 +1,236 @@
+"""The truth about an installation, as a list of checks that each say what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Literal
+
+import typer
+from pydantic import BaseModel
+
+from flowkit_mcp import __version__
+from flowkit_mcp.app import Status
+from flowkit_mcp.bridge.pairing import PairingBook
+from flowkit_mcp.cli.library import synced_by
+from flowkit_mcp.cli.ports import taken
+from flowkit_mcp.cli.status import connection, is_led, looking, queue
+from flowkit_mcp.clock import Clock
+from flowkit_mcp.config import Settings
+from flowkit_mcp.domain.models import Gate, JobState
+from flowkit_mcp.errors import FlowKitError
+from flowkit_mcp.media.binaries import find_ffmpeg, version
+from flowkit_mcp.store.engine import Damaged, sqlite_version
+from flowkit_mcp.store.migrate import newest, schema_version
+
+ENOUGH_BYTES = 2 * 1024**3
+
+Verdict = Literal["ok", "warning", "broken"]
+
+
+class Check(BaseModel):
+    """One thing looked at. `next` says what to do; empty if nothing is to be done."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    next: str = ""
+
+
+async def report(checks: AsyncIterator[Check], *, as_json: bool) -> int:
+    """Print the checks as they come, or as one JSON object; 1 if anything is broken."""
+    marks = {"ok": "ok     ", "warning": "warning", "broken": "BROKEN "}
+    done: list[Check] = []
+    async for check in checks:
+        done.append(check)
+        if not as_json:
+            typer.echo(f"{marks[check.verdict]}  {check.name}: {check.found}")
+            if check.next:
+                typer.echo(f"         -> {check.next}")
+    broken = [check for check in done if check.verdict == "broken"]
+    if as_json:
+        typer.echo(_Report(ok=not broken, checks=done).model_dump_json(indent=2))
+    else:
+        typer.echo(f"\n{len(broken)} broken." if broken else "\nNothing is broken.")
+    return 1 if broken else 0
+
+
+async def examine(settings: Settings) -> AsyncGenerator[Check]:
+    """All checks, the cheap ones first."""
+    yield _program()
+    yield _library(settings)
+    yield await _ffmpeg(settings)
+    led = is_led(settings)
+    check, status = await _database(settings)
+    yield check
+    yield _leader(status, led)
+    yield await asyncio.to_thread(_port, settings, led)
+    for check in _flow(settings, status, led):
+        yield check
+
+
+def _program() -> Check:
+    found = f"{__version__} on Python {platform.python_version()}, {platform.system()}"
+    return Check(name="FlowKit", verdict="ok", found=found)
+
+
+def _library(settings: Settings) -> Check:
+    folder = settings.library
+    kind = "simulated" if settings.simulated else "real"
+    found = f"{folder} ({kind})"
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        return Check(
+            name="library",
+            verdict="broken",
+            found=f"{found} cannot be written",
+            next="Choose another folder with --library or FLOWKIT_LIBRARY.",
+        )
+    synced = synced_by(folder)
+    if synced:
+        return Check(
+            name="library",
+            verdict="warning",
+            found=f"{found} lies in {synced!r}, which another program copies",
+            next="A database must not be synced while it is open: move the library, set FLOWKIT_LIBRARY.",
+        )
+    free = shutil.disk_usage(there).free
+    if free < ENOUGH_BYTES:
+        return Check(
+            name="library",
+            verdict="warning",
+            found=f"{found}, only {free / 1024**3:.1f} GB free",
+            next="Clips are some MB each, upscales more: make room.",
+        )
+    return Check(name="library", verdict="ok", found=f"{found}, {free / 1024**3:.0f} GB free")
+
+
+async def _ffmpeg(settings: Settings) -> Check:
+    try:
+        binary = find_ffmpeg(settings.ffmpeg)
+        found = f"{await version(binary)} at {binary}"
+    except FlowKitError as error:
+        return Check(name="ffmpeg", verdict="broken", found=error.message, next=error.hint)
+    return Check(name="ffmpeg", verdict="ok", found=found)
+
+
+async def _database(settings: Settings) -> tuple[Check, Status | None]:
+    sqlite = f"SQLite {sqlite_version()}"
+    if not settings.database.is_file():
+        found = f"none yet, the first start makes it; {sqlite}"
+        return Check(name="database", verdict="ok", found=found), None
+    broken = Check(name="database", verdict="broken", found="")
+    status: Status | None = None
+    try:
+        async with looking(settings) as kit:
+            schema, verdict = await schema_version(kit.db), await kit.db.quick_check()
+            if schema == newest() and verdict == "ok":
+                status = await kit.status()
+    except Damaged as error:
+        schema, verdict = 0, str(error)
+    if verdict != "ok":
+        broken.found = f"damaged: {verdict}; {sqlite}"
+        broken.next = (
+            f"Copy {settings.state_dir} away, then put a backup-*.db from it, if there is one, in place "
+            f"of {settings.database.name}."
+        )
+        return broken, None
+    if schema > newest():
+        broken.found = f"schema {schema}, this FlowKit knows {newest()}; {sqlite}"
+        broken.next = "Update FlowKit."
+        return broken, None
+    note = "" if schema == newest() else f" (the next start brings it to {newest()})"
+    found = f"sound, schema {schema}{note}; {sqlite}"
+    return Check(name="database", verdict="ok", found=found), status
+
+
+def _leader(status: Status | None, led: bool) -> Check:
+    if not led or status is None or status.leader is None:
+        return Check(
+            name="worker",
+            verdict="ok",
+            found="no process works this library now; the next one to start will",
+        )
+    leader = status.leader
+    found = f"process {leader.pid} works this library, FlowKit {leader.version}"
+    if status.leader_silent:
+        return Check(
+            name="worker",
+            verdict="warning",
+            found=f"{found}, and has not answered for more than 30 s",
+            next=f"If it does not recover, end process {leader.pid}; another one takes over at once.",
+        )
+    return Check(name="worker", verdict="ok", found=found)
+
+
+def _port(settings: Settings, led: bool) -> Check:
+    in_use = taken(settings.port)
+    if in_use and not led:
+        return Check(
+            name="bridge",
+            verdict="broken",
+            found=f"port {settings.port} is in use by another program",
+            next="Stop it, or set another port with FLOWKIT_PORT here and in the extension's options.",
+        )
+    if led and not in_use:
+        return Check(
+            name="bridge",
+            verdict="warning",
+            found=f"nobody listens on port {settings.port}",
+            next="The process that works the library may use another port: give its FLOWKIT_PORT.",
+        )
+    found = f"port {settings.port} is " + ("listened on" if led else "free")
+    return Check(name="bridge", verdict="ok", found=found)
+
+
+def _flow(settings: Settings, status: Status | None, led: bool) -> list[Check]:
+    checks = [_pairing(settings)]
+    if status is None:
+        return checks
+    if led:
+        state = status.provider
+        fine = state is not None and state.connected and state.gate is Gate.OPEN
+        advice = (
+            "Start flowkit-mcp simulate." if settings.simulated else "Open Chrome with a Flow tab."
+        )
+        checks.append(
+            Check(
+                name="Flow",
+                verdict="ok" if fine else "warning",
+                found=connection(status),
+                next="" if fine else advice,
+            )
+        )
+    stuck = status.jobs.get(JobState.NEEDS_ATTENTION, 0)
+    checks.append(
+        Check(
+            name="queue",
+            verdict="warning" if stuck else "ok",
+            found=queue(status),
+            next="Ask your agent to call list_jobs with show='attention'." if stuck else "",
+        )
+    )
+    return checks
+
+
+def _pairing(settings: Settings) -> Check:
+    try:
+        paired = len(PairingBook(settings.pairing_file, Clock()).profiles())
+    except FlowKitError as error:
+        return Check(name="pairing", verdict="broken", found=error.message, next=error.hint)
+    if paired:
+        return Check(name="pairing", verdict="ok", found=f"{paired} browser profile(s) paired")
+    return Check(
+        name="pairing",
+        verdict="warning",
+        found="no browser is paired",
+        next="The simulator pairs by itself." if settings.simulated else "Run flowkit-mcp pair.",
+    )
+
+
+class _Report(BaseModel):
+    ok: bool
+    checks: list[Check]

@@ -1,0 +1,98 @@
+"""Which library a command means, and that simulated and real work never meet in one.
+
+The first command that writes into a library leaves a mark in it that says which of the two it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flowkit_mcp.config import SIMULATOR_PORT, Settings
+from flowkit_mcp.errors import Conflict, InvalidSetting
+
+SIMULATOR_URL = f"http://127.0.0.1:{SIMULATOR_PORT}"
+_MARK = "kind"
+_SYNCED = (
+    "dropbox",
+    "onedrive",
+    "google drive",
+    "googledrive",
+    "my drive",
+    "icloud",
+    "mobile documents",
+    "nextcloud",
+    "owncloud",
+    "syncthing",
+    "box sync",
+    "pclouddrive",
+)
+
+
+def settings_for(
+    library: Path | None, port: int | None = None, *, simulated: bool = False
+) -> Settings:
+    """Settings of a library that is only looked at. A marked library is what its mark says.
+
+    Raises:
+        InvalidSetting: a setting that cannot be.
+        Conflict: the library is of the other kind than was asked for.
+    """
+    settings = Settings.load(library=library, port=port)
+    if simulated and not settings.simulated:
+        settings = Settings.load(library=library, port=port, simulator=SIMULATOR_URL)
+    kind = _kind(settings)
+    if kind == "simulated" and not settings.simulated:
+        return Settings.load(library=settings.library, port=port, simulator=SIMULATOR_URL)
+    if kind == "real" and settings.simulated:
+        raise Conflict(
+            f"{settings.library} is a library of real work",
+            hint="The simulator never touches it: choose another folder with --library.",
+        )
+    return settings
+
+
+def claim(library: Path | None, port: int | None = None, *, simulated: bool = False) -> Settings:
+    """Settings of a library that is to be worked in; marks it as simulated or real the first time.
+
+    Raises:
+        Conflict: the library is of the other kind, or the folder cannot be written.
+    """
+    asked = simulated or Settings.load(library=library, port=port).simulated
+    settings = settings_for(library, port, simulated=simulated)
+    if settings.simulated and not asked:
+        raise Conflict(
+            f"{settings.library} is a library of simulated work",
+            hint="Add --simulate to go on with it, or choose another folder with --library.",
+        )
+    mark = settings.state_dir / _MARK
+    if not mark.exists():
+        try:
+            settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mark.write_text("simulated\n" if settings.simulated else "real\n", encoding="utf-8")
+        except OSError as error:
+            raise Conflict(
+                f"{settings.library} cannot be written: {error.strerror}",
+                hint="Choose another folder with --library.",
+            ) from error
+    return settings
+
+
+def synced_by(library: Path) -> str | None:
+    """The part of the path that belongs to a program which copies files behind our back."""
+    for part in library.parts:
+        if any(name in part.lower() for name in _SYNCED):
+            return part
+    return None
+
+
+def _kind(settings: Settings) -> str | None:
+    mark = settings.state_dir / _MARK
+    try:
+        kind = mark.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidSetting(f"{mark} cannot be read: {error.strerror}") from error
+    if kind not in ("simulated", "real"):
+        raise InvalidSetting(f"{mark} says neither simulated nor real", hint=f"Delete {mark}.")
+    return kind

@@ -1,0 +1,272 @@
+"""`flowkit-mcp`: what each subcommand takes. What they do is in the modules beside this one.
+
+Those are imported inside the commands: a server that a client waits for loads nothing of the others.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flowkit_mcp import __version__
+from flowkit_mcp.cli import stopping
+from flowkit_mcp.cli.library import SIMULATOR_URL, claim, settings_for
+from flowkit_mcp.config import SIMULATOR_PORT, Settings
+from flowkit_mcp.errors import FlowKitError, InvalidSetting
+
+app = typer.Typer(
+    name="flowkit-mcp",
+    help="Tell an agent a story, get a film you can publish. Without a command: serve (to an MCP client).",
+    rich_markup_mode=None,  # plain help loads no rich
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Library = Annotated[
+    Path | None,
+    typer.Option("--library", help="Folder with the database and all media.", metavar="DIR"),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        "--port", min=1024, max=65535, help="Loopback port for the browser (default 47815)."
+    ),
+]
+Simulate = Annotated[
+    bool,
+    typer.Option(
+        "--simulate", help="Work against the local simulator: no account, nothing is spent."
+    ),
+]
+Simulated = Annotated[
+    bool, typer.Option("--simulated", help="Look at the simulator's library instead of yours.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class Tier(StrEnum):
+    """What the simulated account has; decides models and prices."""
+
+    FREE = "free"
+    PRO = "pro"
+    ULTRA = "ultra"
+
+
+def main() -> None:
+    """Run the command line; an error is one line on stderr and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors="replace")  # a console that lacks a letter is no reason to fail
+    try:
+        app()
+    except FlowKitError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(
+            f"SYSTEM_ERROR: {error.strerror or error}{where}. Run flowkit-mcp doctor.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"flowkit-mcp {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(  # pyright: ignore[reportUnusedFunction] - typer calls it
+    context: typer.Context,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        if sys.stdin is None or sys.stdin.isatty():
+            typer.echo(context.get_help())
+            raise typer.Exit
+        serve()
+
+
+@app.command()
+def serve(simulate: Simulate = False, library: Library = None, port: Port = None) -> None:
+    """Serve one MCP client on stdin and stdout. This is what Claude Code and others start."""
+    settings = claim(library, port, simulated=simulate)
+    # late: start-up time; the other commands need no MCP.
+    from flowkit_mcp.server import stdio
+
+    if not simulate:
+        _end(stdio.run(settings))
+    arguments = ["simulate", "--standby", "--until-parent-is-gone", *_simulator_port(settings)]
+    with stopping.child(arguments, _handed_on(settings)):
+        code = stdio.run(settings)
+    _end(code)
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Everything is written in here.", metavar="DIR")
+    ] = Path("flowkit-demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Make a film with the simulator: no account, nothing spent."""
+    # late: start-up time of serve.
+    from flowkit_mcp.cli.demo import demo
+
+    _end(demo(out, as_json=as_json))
+
+
+@app.command()
+def worker(simulate: Simulate = False, library: Library = None, port: Port = None) -> None:
+    """Work the queue without an MCP client, until Ctrl-C."""
+    settings = claim(library, port, simulated=simulate)
+    # late: start-up time of serve.
+    from flowkit_mcp.cli.worker import work
+
+    if not simulate:
+        _end(stopping.run(work(settings, typer.echo)))
+    arguments = ["simulate", "--standby", "--until-parent-is-gone", *_simulator_port(settings)]
+    with stopping.child(arguments, _handed_on(settings)):
+        code = stopping.run(work(settings, typer.echo))
+    _end(code)
+
+
+@app.command()
+def pair(
+    show: Annotated[bool, typer.Option("--list", help="Show the paired browser profiles.")] = False,
+    revoke: Annotated[
+        str | None,
+        typer.Option(
+            "--revoke", help="Forget a profile, by its id or its beginning.", metavar="ID"
+        ),
+    ] = None,
+    simulated: Simulated = False,
+    library: Library = None,
+    port: Port = None,
+) -> None:
+    """Connect Chrome: print the code for its FlowKit panel."""
+    # late: start-up time of serve.
+    from flowkit_mcp.cli import pair as pairing
+
+    if show or revoke is not None:
+        settings = settings_for(library, port, simulated=simulated)
+        text = pairing.profiles(settings) if revoke is None else pairing.revoke(settings, revoke)
+    else:
+        text = pairing.code(claim(library, port, simulated=simulated))
+    typer.echo(text)
+
+
+@app.command()
+def simulate(
+    library: Library = None,
+    port: Annotated[
+        int,
+        typer.Option("--port", min=0, max=65535, help="Loopback port of the simulator; 0: any."),
+    ] = SIMULATOR_PORT,
+    tier: Annotated[Tier, typer.Option("--tier", help="Tier of a new account.")] = Tier.PRO,
+    credits: Annotated[
+        int | None, typer.Option("--credits", min=0, help="Credits of a new account.")
+    ] = None,
+    pace: Annotated[
+        float,
+        typer.Option(
+            "--pace", min=0, max=100, help="1: a clip takes about 3 s; 10: ten times that."
+        ),
+    ] = 1.0,
+    browser: Annotated[
+        bool,
+        typer.Option(
+            "--browser/--no-browser", help="Connect a stand-in browser to the library's FlowKit."
+        ),
+    ] = True,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="Wait while another simulator has the port.")
+    ] = False,
+    until_parent_is_gone: Annotated[
+        bool, typer.Option("--until-parent-is-gone", hidden=True)
+    ] = False,
+) -> None:
+    """Run the local Flow alone, and print its address."""
+    settings = claim(library, simulated=True)
+    # late: start-up time of serve.
+    from flowkit_mcp.cli.simulate import simulate
+
+    running = simulate(
+        settings,
+        port=port,
+        tier=tier.value,
+        credits=credits,
+        pace=pace,
+        browser=browser,
+        standby=standby,
+        until_parent_is_gone=until_parent_is_gone,
+        say=lambda text: typer.echo(text, err=until_parent_is_gone),
+    )
+    _end(stopping.run(running))
+
+
+@app.command()
+def doctor(
+    simulated: Simulated = False,
+    library: Library = None,
+    port: Port = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what works, and what to do about the rest.
+
+    The exit code is 1 if something is broken.
+    """
+    settings = settings_for(library, port, simulated=simulated)
+    # late: start-up time of serve.
+    from flowkit_mcp.cli.doctor import examine, report
+
+    _end(stopping.run(report(examine(settings), as_json=as_json)))
+
+
+@app.command()
+def status(
+    simulated: Simulated = False,
+    library: Library = None,
+    port: Port = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say in a few lines what is going on."""
+    settings = settings_for(library, port, simulated=simulated)
+    # late: start-up time of serve.
+    from flowkit_mcp.cli.status import status
+
+    _end(stopping.run(status(settings, as_json=as_json)))
+
+
+def _simulator_port(settings: Settings) -> list[str]:
+    address = settings.simulator or SIMULATOR_URL
+    port = int(address.rsplit(":", 1)[1])
+    if not 1024 <= port <= 65535:
+        raise InvalidSetting(f"the simulator cannot be at {address}")
+    return ["--port", str(port)]
+
+
+def _handed_on(settings: Settings) -> dict[str, str]:
+    """The child finds the same library and the same bridge, whatever our options were."""
+    return {"FLOWKIT_LIBRARY": str(settings.library), "FLOWKIT_PORT": str(settings.port)}
+
+
+def _end(code: int | None) -> None:
+    """Leave with this code; a pipe that nobody reads any more is no error of ours."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(code or 0)
