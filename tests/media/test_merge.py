@@ -134,6 +134,17 @@ async def test_missing_mono_and_44100_sound_all_end_in_step(make_clip, tmp_path)
     assert [entry["sound"] for entry in result.plan["clips"]][1] == "silence"
 
 
+async def test_sound_that_starts_late_in_its_clip_stays_late(make_clip, ffmpeg, tmp_path):
+    late = tmp_path / "late.mp4"
+    clip = str(make_clip(frames=24))
+    argv = [str(ffmpeg), "-i", clip, "-itsoffset", "0.25", "-i", clip]
+    await run_ffmpeg([*argv, "-map", "0:v", "-map", "1:a", "-c", "copy", f"file:{late}"])
+    result = await merge([late, late], tmp_path / "film.mp4", ffmpeg=NO_FFMPEG)
+    heard = onsets(left_channel(result.file.path))
+    assert len(heard) == 2
+    assert all(abs(a - b) <= 96 for a, b in zip(heard, (12_000, 60_000), strict=True))
+
+
 async def test_clips_none_of_which_can_be_copied_still_make_a_film(make_clip, ffmpeg, tmp_path):
     clip = make_clip(frames=25, fps="25")
     result = await merge([clip, clip], tmp_path / "film.mp4", ffmpeg=ffmpeg)
@@ -235,3 +246,15 @@ async def test_hostile_names_are_only_names(make_clip, ffmpeg, tmp_path, monkeyp
     result = await merge([usual, odd, usual], Path("out", name), ffmpeg=ffmpeg)
     assert (result.copied, result.encoded, result.frames) == (2, 1, 72)
     assert left_in(Path("out")) == [name]
+
+
+@pytest.mark.media
+async def test_sixty_clips_end_in_step(make_clip, tmp_path):
+    clips = [make_clip(frames=frames, size="1280x720") for frames in (47, 48, 49)] * 20
+    result = await merge(clips, tmp_path / "film.mp4", ffmpeg=NO_FFMPEG)
+    assert (result.frames, result.copied) == (48 * 60, 60)
+    assert picture_packets(result.file.path) == [p for clip in clips for p in picture_packets(clip)]
+    heard = onsets(left_channel(result.file.path))
+    starts = [entry["start_frame"] * 2000 for entry in result.plan["clips"]]
+    assert max(abs(a - b) for a, b in zip(heard, starts, strict=True)) <= 96
+    assert sound_samples(result.file.path) == 2880 * 2000
