@@ -40,7 +40,7 @@ from flowkit_mcp.store.lock import LeaderLock
 from flowkit_mcp.store.migrate import migrate, newest, schema_version
 from flowkit_mcp.work.leader import Leadership
 from flowkit_mcp.work.worker import Worker
-from flowkit_mcp.work.workshop import Workshop, log
+from flowkit_mcp.work.workshop import Workshop, log, no_step
 
 FLOW = "flow"
 SILENT_LEADER_MS = 30_000
@@ -76,7 +76,7 @@ class FlowKit:
         self._worker: Worker | None = None
         self._leadership: Leadership | None = None
         self._provider: Provider | None = None
-        self._on_step: Callable[[str], None] | None = None
+        self._on_step: Callable[[str], None] = no_step
 
     @classmethod
     @asynccontextmanager
@@ -86,7 +86,7 @@ class FlowKit:
         *,
         provider: Provider | None = None,
         clock: Clock | None = None,
-        on_step: Callable[[str], None] | None = None,
+        on_step: Callable[[str], None] = no_step,
     ) -> AsyncGenerator[FlowKit]:
         """Open the library and work its queue whenever no other process does.
 
@@ -154,7 +154,7 @@ class FlowKit:
                 ffmpeg=str(find_ffmpeg(self.settings.ffmpeg)),
                 providers={provider.name: provider},
                 generation=generation,
-                **({"on_step": self._on_step} if self._on_step else {}),
+                on_step=self._on_step,
             )
             self.media.sweep_parts()
             self._worker = worker = Worker(workshop)
@@ -364,7 +364,9 @@ class FlowKit:
                 message="given up on request",
             )
         elif action == "attach" and op is not None and media_id:
-            await operations.submitted(tx, op, remote_id=media_id, credits_after=None, now=now)
+            await operations.submitted(
+                tx, op, remote_id=media_id, credits_after=None, now=now, reply=reply
+            )
             await jobs.transition(
                 tx, job.id, JobState.WAITING, now=now, event="attached", run_at=now
             )

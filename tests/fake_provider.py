@@ -220,7 +220,9 @@ def clip(size: tuple[int, int], frames: int = 12) -> bytes:
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         audio = container.add_stream("aac", rate=48000, layout="stereo")
         for index in range(frames):
-            frame = av.VideoFrame.from_image(Image.new("RGB", (width, height), (20 * index, 90, 120)))
+            frame = av.VideoFrame.from_image(
+                Image.new("RGB", (width, height), (20 * index, 90, 120))
+            )
             frame.pts, frame.time_base = index, Fraction(1, 24)
             container.mux(video.encode(frame))
         silence = av.AudioFrame(format="fltp", layout="stereo", samples=2000 * frames)

@@ -151,8 +151,13 @@ class Scene:
     async def set_image(self, file: Path, orientation: Orientation) -> Take:
         """Use a picture of your own as first frame. Raises InvalidSetting."""
         kit = self.kit
-        place = {"scene_id": self.id, "orientation": orientation, "stage": Stage.IMAGE}
-        number = await takes.next_number(kit.db, character_id=None, **place)
+        place: takes.Place = {
+            "scene_id": self.id,
+            "character_id": None,
+            "orientation": orientation,
+            "stage": Stage.IMAGE,
+        }
+        number = await takes.next_number(kit.db, **place)
         target = kit.media.take_path(
             project=self.project.slug,
             video=self.video.slug,

@@ -197,8 +197,9 @@ class Database:
             if version != since or (deadline is not None and loop.time() >= deadline):
                 return version
             wait = WATCH_EVERY_S if deadline is None else min(WATCH_EVERY_S, deadline - loop.time())
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._committed.wait(), max(wait, 0.001))
+            with contextlib.suppress(TimeoutError):  # wait_for of 3.11 can swallow a cancellation
+                async with asyncio.timeout(max(wait, 0.001)):
+                    await self._committed.wait()
 
     async def take_checkpoints(self) -> None:
         """The leader alone moves the log into the database (design.md §3.8: the WAL-reset bug)."""

@@ -87,7 +87,13 @@ async def intend(
 
 
 async def submitted(
-    tx: Tx, op: Operation, *, remote_id: str, credits_after: int | None, now: int
+    tx: Tx,
+    op: Operation,
+    *,
+    remote_id: str,
+    credits_after: int | None,
+    now: int,
+    reply: dict[str, Any] | None = None,
 ) -> None:
     """The provider accepted: from here on only reading remains."""
     await tx.update(
@@ -97,6 +103,7 @@ async def submitted(
         remote_id=remote_id,
         submitted_at=now,
         credits_after=credits_after,
+        reply=None if reply is None else json.dumps(reply),
     )
     await log(tx, op.job_id, "submitted", now, operation=op.id, remote_id=remote_id)
 
@@ -126,7 +133,8 @@ async def proven(reads: Reads, provider: str, account: str) -> tuple[tuple[str, 
     """(client_ref, remote_id) of the newest accepted calls: the canary for ids derived from our refs."""
     found = await reads.all(
         """SELECT client_ref, remote_id FROM operation
-            WHERE provider = :p AND account = :a AND remote_id IS NOT NULL ORDER BY id DESC LIMIT 20""",
+            WHERE provider = :p AND account = :a AND remote_id IS NOT NULL
+              AND coalesce(json_extract(reply, '$.resolved'), '') <> 'attach' ORDER BY id DESC LIMIT 20""",
         p=provider,
         a=account,
     )

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypedDict
 
 from flowkit_mcp.domain.models import Asset, MediaFile, Orientation, Render, Slot, Stage, Take
 from flowkit_mcp.store.database import Reads, Tx, row, rows, the_row
+
+
+class Place(TypedDict):
+    """Which slot: of a scene, or of a character."""
+
+    scene_id: str | None
+    character_id: str | None
+    orientation: Orientation
+    stage: Stage
 
 
 async def take(reads: Reads, id: str) -> Take:

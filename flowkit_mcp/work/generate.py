@@ -27,20 +27,19 @@ from flowkit_mcp.domain.requests import (
     UpscaleVideo,
     paid_request_of,
 )
-from flowkit_mcp.errors import FlowKitError, NotReady, Transient
+from flowkit_mcp.errors import FlowKitError, Transient
 from flowkit_mcp.providers.base import (
     Brief,
     Done,
     Failed,
-    ImageBrief,
     Pending,
     Progress,
     Provider,
     RemoteMedia,
-    UpscaleBrief,
-    VideoBrief,
 )
 from flowkit_mcp.store import catalog, operations, takes
+from flowkit_mcp.store.takes import Place
+from flowkit_mcp.work.brief import BriefWriter
 from flowkit_mcp.work.workshop import Workshop
 
 SUFFIX = {MediaKind.IMAGE: ".jpg", MediaKind.VIDEO: ".mp4"}
@@ -70,7 +69,7 @@ class PaidPath:
         self._shop = workshop
         self._pace = asyncio.Lock()
         self._record = asyncio.Lock()
-        self._uploads: dict[tuple[str, str], asyncio.Lock] = {}
+        self._briefs = BriefWriter(workshop)
 
     # ---- submit ------------------------------------------------------------------------------
 
@@ -84,7 +83,7 @@ class PaidPath:
             account = await shop.account(provider)
             if not await self._price_holds(job, request.model, account):
                 return
-            brief = await self._brief(provider, account, request)
+            brief = await self._briefs.write(provider, account, request)
         except Exception as error:  # nothing was sent: any error is answered, none is lost
             await shop.fail(job, error, Verb.LOCAL)
             return
@@ -176,91 +175,6 @@ class PaidPath:
             )
             await shop.went_well(tx, job.provider)
             await shop.move(tx, job, JobState.WAITING, "waiting", run_at=now + delay, attempts=0)
-
-    # ---- prepare -----------------------------------------------------------------------------
-
-    async def _brief(self, provider: Provider, account: Account, request: PaidRequest) -> Brief:
-        """Resolve every id for this account; hands over pictures that it does not know yet."""
-        shop = self._shop
-        model = shop.model(account, request.model)
-        common = {
-            "project": await self._project(provider, account, request.project_id),
-            "model": request.model,
-            "orientation": request.orientation,
-            "credits": (model.credits if model else None) or 0,
-        }
-        seed = getattr(request, "seed", None)
-        common["seed"] = int(shop.roll() * 1_000_000_000) if seed is None else seed
-
-        async def remote(take_id: str) -> str:
-            return await self._remote(provider, account, common["project"], take_id)
-
-        match request:
-            case GenerateReference():
-                base = await remote(request.base_take_id) if request.base_take_id else None
-                return ImageBrief(**common, prompt=request.prompt, base=base)
-            case GenerateImage():
-                references = [await remote(id) for id in request.reference_take_ids]
-                base = await remote(request.base_take_id) if request.base_take_id else None
-                return ImageBrief(
-                    **common, prompt=request.prompt, references=tuple(references), base=base
-                )
-            case GenerateVideo():
-                end = await remote(request.end_take_id) if request.end_take_id else None
-                start = await remote(request.start_take_id)
-                return VideoBrief(**common, prompt=request.prompt, start=start, end=end)
-            case UpscaleVideo():
-                source = await remote(request.source_take_id)
-                return UpscaleBrief(**common, source=source, resolution=request.resolution)
-
-    async def _project(self, provider: Provider, account: Account, project_id: str) -> str:
-        shop = self._shop
-        async with self._lock("project", project_id):
-            known = await catalog.remote_project(shop.db, project_id, provider.name, account.label)
-            if known is not None:
-                return known
-            project = await catalog.project(shop.db, project_id)
-            remote_id = await provider.create_project(project.name)
-            async with shop.db.transaction() as tx:
-                await catalog.set_remote_project(
-                    tx, project_id, provider.name, account.label, remote_id, shop.clock.now()
-                )
-            return remote_id
-
-    async def _remote(
-        self, provider: Provider, account: Account, project: str, take_id: str
-    ) -> str:
-        """Under which id this account knows a take in this project; a picture it lacks is uploaded."""
-        shop = self._shop
-        take = await takes.take(shop.db, take_id)
-        async with self._lock("asset", take.asset_id):
-            known = await takes.remote_id(
-                shop.db, take.asset_id, provider.name, account.label, project
-            )
-            if known is not None:
-                return known
-            if take.stage in (Stage.VIDEO, Stage.UPSCALE):
-                raise NotReady(
-                    "this clip was made by another account, and Flow cannot take it from the library",
-                    hint="Generate the clip again with the account that is connected.",
-                )
-            asset = await takes.asset(shop.db, take.asset_id)
-            remote_id = await provider.upload_image(shop.media.absolute(asset.path), project)
-            async with shop.db.transaction() as tx:
-                await takes.add_remote(
-                    tx,
-                    asset_id=asset.id,
-                    provider=provider.name,
-                    account=account.label,
-                    remote_id=remote_id,
-                    remote_project_id=project,
-                    now=shop.clock.now(),
-                )
-            return remote_id
-
-    def _lock(self, kind: str, id: str) -> asyncio.Lock:
-        """Two jobs that need the same upload must not both make it."""
-        return self._uploads.setdefault((kind, id), asyncio.Lock())
 
     # ---- poll, fetch, record -----------------------------------------------------------------
 
@@ -380,7 +294,7 @@ class PaidPath:
         """File in place, then everything about it in one transaction."""
         shop = self._shop
         request = paid_request_of(job)
-        place = {
+        place: Place = {
             "scene_id": job.scene_id,
             "character_id": job.character_id,
             "orientation": request.orientation,

@@ -48,8 +48,10 @@ class Worker:
             while not self._stopping:
                 self._wake.clear()
                 await self._round()
+                nap = await self._nap()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), await self._nap())
+                    async with asyncio.timeout(nap):
+                        await self._wake.wait()
                 self._raise_failures()
         finally:
             watch.cancel()

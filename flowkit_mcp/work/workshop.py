@@ -38,8 +38,8 @@ class Replaced(Exception):
     """Another process leads now: whatever this one was doing, it must not write any more."""
 
 
-def _nothing(step: str) -> None:
-    pass
+def no_step(step: str) -> None:
+    """What production does at each step: nothing."""
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Workshop:
     ffmpeg: str
     providers: Mapping[str, Provider]
     generation: int
-    on_step: Callable[[str], None] = _nothing
+    on_step: Callable[[str], None] = no_step
     roll: Callable[[], float] = field(default=random.random)
 
     # ---- account -----------------------------------------------------------------------------

@@ -55,8 +55,12 @@ async def test_an_error_inside_a_transaction_undoes_all_of_it(tmp_path: Path) ->
         await migrate(db)
         with pytest.raises(sqlite3.IntegrityError):
             async with db.transaction() as tx:
-                await tx.insert("leader", one=1, generation=1, pid=1, version="x", started_at=1, heartbeat_at=1)
-                await tx.insert("leader", one=2, generation=1, pid=1, version="x", started_at=1, heartbeat_at=1)
+                await tx.insert(
+                    "leader", one=1, generation=1, pid=1, version="x", started_at=1, heartbeat_at=1
+                )
+                await tx.insert(
+                    "leader", one=2, generation=1, pid=1, version="x", started_at=1, heartbeat_at=1
+                )
         assert await db.all("SELECT * FROM leader") == []
 
 

@@ -28,7 +28,9 @@ class Studio:
     async def build(self) -> None:
         async with self.db.transaction() as tx:
             await catalog.add_project(tx, {"name": "Film"}, id="p", slug="film", now=1)
-            await catalog.add_video(tx, {"project_id": "p", "title": "One"}, id="v", slug="one", now=1)
+            await catalog.add_video(
+                tx, {"project_id": "p", "title": "One"}, id="v", slug="one", now=1
+            )
 
     async def scene(self, id: str, **values: object) -> str:
         async with self.db.transaction() as tx:
@@ -43,15 +45,27 @@ class Studio:
             file = MediaFile(path=Path(name), media=MediaKind.VIDEO, sha256="0" * 64, bytes=1)
             asset = await takes.add_asset(tx, file, id=f"a-{name}", path=name, now=1)
             await takes.add_remote(
-                tx, asset_id=asset.id, provider="flow", account="me", remote_id=f"r-{name}",
-                remote_project_id="rp", now=1,
+                tx,
+                asset_id=asset.id,
+                provider="flow",
+                account="me",
+                remote_id=f"r-{name}",
+                remote_project_id="rp",
+                now=1,
             )
             number = await takes.next_number(
                 tx, scene_id=scene, character_id=None, orientation=orientation, stage=stage
             )
             return await takes.add_take(
-                tx, id=f"t-{name}", number=number, now=1, select=True, asset_id=asset.id,
-                scene_id=scene, orientation=orientation, stage=stage,
+                tx,
+                id=f"t-{name}",
+                number=number,
+                now=1,
+                select=True,
+                asset_id=asset.id,
+                scene_id=scene,
+                orientation=orientation,
+                stage=stage,
                 made_from_id=source.id if source else None,
             )
 
@@ -106,7 +120,9 @@ async def test_choosing_an_old_image_brings_back_its_own_clip_even_after_a_newer
     assert (await studio.filled(scene))[Stage.VIDEO] == new.id
 
 
-async def test_a_new_video_empties_only_its_upscale_and_orientations_are_apart(studio: Studio) -> None:
+async def test_a_new_video_empties_only_its_upscale_and_orientations_are_apart(
+    studio: Studio,
+) -> None:
     scene = await studio.scene("s")
     image = await studio.take(scene, Stage.IMAGE)
     video = await studio.take(scene, Stage.VIDEO, source=image)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from fake_provider import FakeProvider
+from fake_provider import Accepted, FakeProvider
 from film import account_seen, good, scene_of
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings
 from flowkit_mcp.domain.models import JobState
+from flowkit_mcp.providers.base import ImageBrief
 from flowkit_mcp.store import operations
 
 H = Orientation.HORIZONTAL
@@ -36,6 +37,7 @@ async def test_when_the_leader_closes_the_follower_takes_over_with_a_higher_gene
     async with FlowKit.open(settings, provider=FakeProvider()) as leader:
         follower_context = FlowKit.open(settings, provider=provider)
         follower = await follower_context.__aenter__()
+        await account_seen(follower)
         before = (await leader.status()).leader
     try:
         await account_seen(follower)
@@ -82,13 +84,9 @@ async def test_jobs_left_running_by_a_dead_leader_are_orphans_at_once(
         async with kit.db.transaction() as tx:
             await tx.run("UPDATE job SET state = 'running', generation = 1")
             op = await operations.intend(
-                tx, await sent.state(), account="fake", client_ref="ref-of-the-dead", via="profile-a",
+                tx, await kit.job(sent.id), account="fake", client_ref="ref-of-the-dead", via="profile-a",
                 estimate=0, before=None, now=1, next_submit_at=0,
             )  # fmt: skip
-    from fake_provider import Accepted
-
-    from flowkit_mcp.providers.base import ImageBrief
-
     brief = ImageBrief(project="p", model="PIC", orientation=H, seed=1, prompt="x")
     accepted.ledger.append(Accepted(op.client_ref, "media-of-the-dead", brief, 0))
     async with FlowKit.open(settings, provider=accepted) as kit:

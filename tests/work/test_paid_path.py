@@ -64,7 +64,9 @@ async def test_the_same_request_twice_is_one_job_and_one_charge(
     assert provider.charged == 12
 
 
-async def test_another_take_is_made_only_when_asked_for(kit: FlowKit, provider: FakeProvider) -> None:
+async def test_another_take_is_made_only_when_asked_for(
+    kit: FlowKit, provider: FakeProvider
+) -> None:
     scene = await scene_of(kit)
     good(await scene.execute_generate_image(H))
     good(await scene.execute_generate_image(H, new_take=True))
@@ -153,7 +155,9 @@ async def test_a_refusal_ends_the_job_uncharged_and_says_what_to_change(
     scene = await scene_of(kit)
     provider.script = [Rejected("the prompt was refused", reason="PUBLIC_ERROR_UNSAFE_GENERATION")]
     result = await scene.execute_generate_image(H)
-    assert not result.success and (result.error or "").startswith("REJECTED: the prompt was refused")
+    assert not result.success and (result.error or "").startswith(
+        "REJECTED: the prompt was refused"
+    )
     assert provider.charged == 0 and (await kit.status()).spent_credits == 0
     # the slot is free again: the same call makes a new job
     good(await scene.execute_generate_image(H))
@@ -273,7 +277,9 @@ async def test_jobs_wait_for_the_browser_and_go_on_when_it_is_back(
     good(await job.result(10))
 
 
-async def test_a_clip_is_refused_while_its_image_is_missing_and_names_the_tool(kit: FlowKit) -> None:
+async def test_a_clip_is_refused_while_its_image_is_missing_and_names_the_tool(
+    kit: FlowKit,
+) -> None:
     scene = await scene_of(kit)
     with pytest.raises(NotReady, match="generate_image"):
         await scene.generate_video(H)
@@ -348,13 +354,19 @@ async def test_many_jobs_run_side_by_side_within_the_providers_limit(
     scene = await scene_of(kit)
     provider.hold = asyncio.Event()
     batch = [await scene.generate_image(H, new_take=n > 0, seed=n) for n in range(8)]
-    while provider.submits < 4:
-        await asyncio.sleep(0.01)
+    await _submitted(provider, 4)
     assert (await kit.wait(batch[-1].id, 0.2)).state is JobState.QUEUED
     assert provider.submits == 4
     provider.hold.set()
     for job in batch:
         good(await job.result(10))
+
+
+async def _submitted(provider: FakeProvider, count: int) -> None:
+    while provider.submits < count:
+        provider.submitted.clear()
+        async with asyncio.timeout(10):
+            await provider.submitted.wait()
 
 
 async def _gate(kit: FlowKit, gate: Gate) -> None:
