@@ -168,8 +168,9 @@ def _head(pen: _Pen, figure: Figure, skin: Rgb, animal: bool) -> None:
         _hair_behind(pen, figure)
         pen.oval(0, 27, 16.8, 16.4, skin)
         pen.pie(0, 26, 18, 18.6, 180, 360, figure.hair)
-        part = -8 if figure.style % 2 else 6
-        pen.pie(part, 27.4, 11, 9, 180, 360, skin)
+        part = -3.2 if figure.style % 2 else 2.6
+        pen.pie(part, 28, 13.6, 10.5, 180, 360, skin)
+        pen.box(-15, 25.9, 15, 28.5, 1.2, skin)
         for x in (-16.5, 16.5):
             pen.oval(x, 29, 2.6, 3.4, skin)
     _face(pen, figure, skin, animal)

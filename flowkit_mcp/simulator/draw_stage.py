@@ -349,7 +349,10 @@ def draw_bar(recipe: Recipe, size: Size) -> Image.Image:
     )
     room = right - 2 * pad
     caption = recipe.caption or "no prompt"
-    names = "  ·  ".join(dict.fromkeys(name for name in recipe.cast if name)) or recipe.kind
+    names = (
+        "  ·  ".join(dict.fromkeys(name for name in recipe.cast if name))
+        or f"{recipe.place.motif}, {recipe.time}"
+    )
     if wide:
         draw_text.draw(
             bar, (pad, tall * 0.14), draw_text.shorten(caption, big, room), big, (250, 248, 242)

@@ -94,6 +94,8 @@ _EXTRA = {
     "beard": "beard bearded moustache",
     "cape": "cape",
 }
+_NOT_NAMES = {"reference", "location", "character", "portrait", "image", "picture", "scene", "shot",
+              "prompt", "style"}  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _NAME = re.compile(
     r"(?:\b(?:of|named|called|for|sheet|reference|portrait|name|character|location)\b[:\s\"“]*)"
@@ -151,7 +153,7 @@ def extra(text: str) -> tuple[str, Rgb | None] | None:
 def name_of(title: str, prompt: str) -> str:
     """A short name: the title if it is one, else what the prompt calls it."""
     first = re.match(r"\s*([^:.!?\n]{1,40}):\s", prompt)
-    if first:
+    if first and not set(words(first.group(1))) & _NOT_NAMES:
         return " ".join(first.group(1).split())
     short = " ".join(title.split())
     if short and len(short) <= 32 and not prompt.lower().startswith(short.lower()[:-1]):
