@@ -35,7 +35,7 @@ class Renderer:
 
     async def picture(self, spec: PictureSpec) -> bytes:
         """Draw a JPEG of exactly `spec.width` × `spec.height`."""
-        # Pillow is loaded on first use: the server's start must not wait for it.
+        # late: Pillow is loaded on first use, the start must not wait for it.
         from flowkit_mcp.simulator.draw_picture import draw_picture
 
         async with self._turn:
@@ -49,7 +49,7 @@ class Renderer:
         Raises:
             MediaError: ffmpeg is missing or failed; the message ends with what it said.
         """
-        # Pillow is loaded on first use: the server's start must not wait for it.
+        # late: Pillow is loaded on first use, the start must not wait for it.
         from flowkit_mcp.simulator.draw_clip import stage_clip
 
         async with self._turn:
@@ -63,7 +63,7 @@ class Renderer:
         Raises:
             MediaError: ffmpeg is missing or failed; the message ends with what it said.
         """
-        # Same reason: draw_clip loads Pillow.
+        # late: draw_clip loads Pillow, as above.
         from flowkit_mcp.simulator.draw_clip import upscale_arguments
 
         async with self._turn:
@@ -111,7 +111,7 @@ class Renderer:
         found = self._given or shutil.which("ffmpeg")
         if found:
             return found
-        # Only wanted where no ffmpeg is on PATH; importing it looks around on disk.
+        # late: only wanted where no ffmpeg is on PATH.
         import imageio_ffmpeg
 
         try:
