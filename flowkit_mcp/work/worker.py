@@ -147,7 +147,7 @@ class Worker:
     async def _intended(self, provider: Provider) -> set[int]:
         """Jobs of ours whose intent is already counted as in flight."""
         counted: set[int] = set()
-        for id in self._submitting:
+        for id in list(self._submitting):  # tasks end while we look
             if await operations.live_operation(self._shop.db, id) is not None:
                 counted.add(id)
         return counted

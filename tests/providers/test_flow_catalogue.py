@@ -184,3 +184,16 @@ def test_pictures_are_named_free():
 def test_media_kinds_follow_the_catalogues_two_lists():
     assert by_key(PRO)["GEM_PIX_2"].media is MediaKind.IMAGE
     assert by_key(PRO)["abra_i2v_4s"].media is MediaKind.VIDEO
+
+
+def test_hidden_families_offer_nothing_but_their_upscalers():
+    hidden = [
+        replace(USAGES[0], hidden=True),
+        replace(video("veo_3_1_upsampler_1080p", None, 0, 0), hidden=True),
+    ]
+    (only,) = catalogue.models(hidden, 2)
+    assert (only.key, only.modes, only.resolution) == (
+        "veo_3_1_upsampler_1080p",
+        ("upscale",),
+        "1080p",
+    )

@@ -100,10 +100,13 @@ def test_a_key_is_unavailable_to_a_tier_whose_price_has_a_second_element():
     assert payloads.catalogue(reply)[0].prices == {2: 20}
 
 
-def test_hidden_families_and_disabled_keys_are_left_out():
+def test_hidden_families_are_marked_and_disabled_keys_left_out():
     reply = golden("HTrJv_reply")
     reply[0][4][0] += [None, True]
-    assert [usage.key for usage in payloads.catalogue(reply)] == ["GEM_PIX_2"]
+    assert [(u.key, u.hidden) for u in payloads.catalogue(reply)] == [
+        ("abra_t2v_4s", True),
+        ("GEM_PIX_2", False),
+    ]
     reply = golden("HTrJv_reply")
     reply[0][4][0][1][0][24] = True
     assert [usage.key for usage in payloads.catalogue(reply)] == ["GEM_PIX_2"]

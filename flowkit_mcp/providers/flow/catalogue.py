@@ -19,12 +19,17 @@ _DEFAULT_CLIP_S = 8  # flow-wire §3.2: an absent duration means 8 s
 _VIDEO_ASPECTS = {1: Orientation.VERTICAL, 2: Orientation.HORIZONTAL}
 _IMAGE_ASPECTS = {2: Orientation.VERTICAL, 3: Orientation.HORIZONTAL}
 _TIMED = ("text", "start", "start_end", "references")
+_UPSCALES = {"upscale", "upscale_image"}
 _LISTED = 14
 
 
 def models(usages: Iterable[Usage], tier: int) -> tuple[Model, ...]:
-    """What the account may choose from, in the catalogue's order; `credits` None where its tier has no access."""
-    return tuple(_model(usage, tier) for usage in usages)
+    """What the account may choose from, in the catalogue's order; `credits` None where its tier has no access.
+
+    Hidden families are not for choosing; only their upscalers are wanted, which nobody picks by hand.
+    """
+    found = [(_model(usage, tier), usage.hidden) for usage in usages]
+    return tuple(model for model, hidden in found if not hidden or set(model.modes) & _UPSCALES)
 
 
 def choose(

@@ -54,6 +54,8 @@ class Usage:
     duration_s: int | None
     max_images: int | None
     resolutions: tuple[int, ...]
+    #: The page offers no choice of this family; upscalers are found there (flow-wire §3.2, appendix A).
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -187,12 +189,11 @@ def media_record(record: Any, workflows: tuple[str, ...] = ()) -> MediaRecord:
 
 
 def catalogue(payload: Any) -> tuple[Usage, ...]:
-    """`HTrJv` (flow-wire §3.2), without what the account's page hides or has switched off."""
+    """`HTrJv` (flow-wire §3.2), without what is switched off."""
     found = [
         usage
         for slot, image in ((4, False), (5, True))
         for family in rows(at(payload, 0, slot))
-        if at(family, 5) is not True
         for row in rows(at(family, 1))
         if (usage := _usage(row, family, image)) is not None
     ]
@@ -216,6 +217,7 @@ def _usage(row: Any, family: Any, image: bool) -> Usage | None:
         duration_s=number(at(row, 16)),
         max_images=number(at(row, 21, 2)),
         resolutions=_numbers(at(row, 23, 0)),
+        hidden=at(family, 5) is True,
     )
 
 
