@@ -1,0 +1,72 @@
+"""The whole real stack in one process: FlowKit, bridge, stand-in browser, simulator; only the drawing is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fake_provider import clip, picture
+
+from flowkit_mcp.app import FlowKit
+from flowkit_mcp.bridge.pairing import PairingBook
+from flowkit_mcp.clock import Clock
+from flowkit_mcp.config import Settings
+from flowkit_mcp.simulator import Simulator
+from flowkit_mcp.simulator.browser import StandInBrowser
+from flowkit_mcp.simulator.draw_specs import ClipSpec, PictureSpec
+
+
+class QuickRenderer:
+    """Real files of the right kind, drawn in no time."""
+
+    async def picture(self, spec: PictureSpec) -> bytes:
+        return picture((spec.width // 8, spec.height // 8), spec.prompt)
+
+    async def clip(self, spec: ClipSpec, to: Path) -> None:
+        to.write_bytes(clip((spec.width // 8, spec.height // 8)))
+
+    async def upscale(self, source: Path, to: Path, width: int, height: int) -> None:
+        to.write_bytes(clip((width // 8, height // 8)))
+
+    async def aclose(self) -> None:
+        pass
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Stack:
+    kit: FlowKit
+    sim: Simulator
+    browser: StandInBrowser
+
+
+@asynccontextmanager
+async def stack(
+    folder: Path, *, tier: str = "pro", credits: int | None = None
+) -> AsyncGenerator[Stack]:
+    """Everything up, paired, and the account seen."""
+    async with Simulator.run(
+        folder / "simulator", pace=0.02, tier=tier, credits=credits, renderer=QuickRenderer()
+    ) as sim:
+        settings = Settings(library=folder / "library", port=free_port(), simulator=sim.url)
+        code = PairingBook(settings.pairing_file, Clock()).issue_code(settings.port)
+        browser = StandInBrowser(simulator=sim.url, code=code, profile=folder / "profile")
+        browsing = asyncio.create_task(browser.run())
+        try:
+            async with FlowKit.open(settings) as kit, asyncio.timeout(60):
+                version = await kit.db.version()
+                while (state := await kit.provider_state()) is None or state.account is None:
+                    version = await kit.db.changed(version, 5)
+                yield Stack(kit, sim, browser)
+        finally:
+            browsing.cancel()
+            await asyncio.gather(browsing, return_exceptions=True)
