@@ -1,1 +1,23 @@
-"""The tools an agent calls, by topic."""
+"""The tools by topic; `ALL` in the order in which a production uses them."""
+
+from __future__ import annotations
+
+from flowkit_mcp.server.schemas import StrictTool
+from flowkit_mcp.server.tools import cast, edit, generate, jobs, projects, scenes, system, view
+
+_ORDER: list[str] = list(
+    "status create_project list_projects get_project update_project "
+    "add_character update_character upload_image add_video update_video "
+    "add_scene update_scene move_scene remove "
+    "generate_image edit_image generate_video upscale "
+    "wait list_jobs cancel_job resolve_job select_take merge".split()
+)
+
+_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit)
+
+ALL: tuple[StrictTool, ...] = tuple(
+    sorted(
+        (made for module in _MODULES for made in module.TOOLS),
+        key=lambda made: _ORDER.index(made.name),
+    )
+)

@@ -1,0 +1,78 @@
+"""What tools answer: one small model, as JSON text and as structured content, each complete in itself.
+
+Some clients show the model the text, others only the structured half (mcp.md §0.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent
+from pydantic import BaseModel, ConfigDict
+
+MOST_LINKS = 20
+
+
+class Result(BaseModel):
+    """Base of all results; what is None is left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def reply(result: Result, files: Iterable[tuple[str, Path]] = ()) -> CallToolResult:
+    """The result with links to (title, file) of what was made."""
+    content: list[ContentBlock] = [
+        TextContent(type="text", text=result.model_dump_json(exclude_none=True))
+    ]
+    content += [_link(title, path) for title, path in list(files)[:MOST_LINKS]]
+    return CallToolResult(
+        content=content, structured_content=result.model_dump(mode="json", exclude_none=True)
+    )
+
+
+_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".mp4": "video/mp4"}
+
+
+def _link(title: str, path: Path) -> ResourceLink:
+    return ResourceLink(
+        type="resource_link",
+        uri=path.as_uri(),
+        name=path.name,
+        title=title,
+        mime_type=_TYPES.get(path.suffix.lower()),
+    )
+
+
+def cut(text: str, length: int = 90) -> str:
+    """One line of at most `length` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+class Skipped(Result):
+    """Something asked for that is not started; `why` says what to do about it."""
+
+    what: str
+    why: str
+
+
+class JobLine(Result):
+    """A job in a list. `credits`: agreed price before it ends, then what was charged."""
+
+    job: int
+    what: str
+    state: str
+    credits: int | None = None
+    progress: str | None = None
+    take: int | None = None
+    path: str | None = None
+    size: str | None = None
+    why: str | None = None
+
+
+class Film(Result):
+    orientation: str
+    path: str
+    duration_s: float | None = None
+    size: str | None = None

@@ -1,0 +1,268 @@
+"""The tools that make pictures and clips. Each plans; `approval.spending` asks and starts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from flowkit_mcp.app import FlowKit
+from flowkit_mcp.domain.models import Orientation, Stage
+from flowkit_mcp.errors import InvalidSetting, NotReady
+from flowkit_mcp.sdk.character import Character
+from flowkit_mcp.sdk.jobs import Planned
+from flowkit_mcp.sdk.project import Project, Video
+from flowkit_mcp.sdk.scene import Scene
+from flowkit_mcp.server.approval import spending
+from flowkit_mcp.server.batch import Batch
+from flowkit_mcp.server.context import Ctx, kit_of
+from flowkit_mcp.server.desk import Proposal
+from flowkit_mcp.server.handles import (
+    InProject,
+    InVideo,
+    Names,
+    Orientations,
+    SceneName,
+    Scenes,
+    find_character,
+    find_scene,
+    find_scenes,
+    find_video,
+    orientations_of,
+)
+
+Missing = Annotated[bool, Field(description="Everything still empty or stale in the video")]
+ModelName = Annotated[
+    str | None, Field(description="Family or key; status(detail='full') lists them")
+]
+Seed = Annotated[int | None, Field(ge=0, le=2**31 - 1)]
+NewTake = Annotated[bool, Field(description="Another take where one is done")]
+Sides = Sequence[Literal["VERTICAL", "HORIZONTAL"]] | None
+PlanScene = Callable[[Scene, Orientation], Awaitable[Planned]]
+
+
+async def generate_image(
+    ctx: Ctx,
+    video: InVideo = None,
+    project: InProject = None,
+    scenes: Scenes = None,
+    characters: Names = None,
+    missing: Annotated[
+        bool, Field(description="Reference images of the cast and first frames still empty")
+    ] = False,
+    orientations: Orientations = None,
+    model: ModelName = None,
+    seed: Seed = None,
+    new_take: NewTake = False,
+) -> Proposal:
+    """Make reference images of characters and first frames of scenes. References come first, a scene that continues
+    another needs that one's image; call again after wait for what was not ready. Returns jobs at once.
+    Asks the person if it costs. edit_image changes a picture, upload_image brings one.
+    """
+    kit = kit_of(ctx)
+    _something(scenes or characters, missing)
+    batch = Batch(kit, again="call generate_image again", only_missing=missing)
+    home = await _home(kit, video, project, needed=missing or bool(scenes and (video or project)))
+    owner = await _owner(kit, home, project, characters)
+    found = await find_scenes(kit, scenes or [], video, project)
+    cast = [await find_character(kit, one, owner) for one in characters or []]
+    if missing and home is not None:
+        here = await home.get_scenes()
+        cast += await _empty_cast(owner, cast)
+        found += [scene for scene in here if scene.id not in {one.id for one in found}]
+    for one in cast:
+        what = f"reference image of {one.name}"
+        if batch.wanted(what, await one.slot(), new_take=new_take):
+            at = owner or await _project_of(kit, one)
+            options = {"model": model, "style": at.row.style, "new_take": new_take, "seed": seed}
+            await batch.plan(what, partial(one.plan_image, at.id, **options))
+
+    def planning(scene: Scene, side: Orientation) -> Awaitable[Planned]:
+        return scene.plan_image(side, model=model, new_take=new_take, seed=seed)
+
+    for scene in found:
+        await _each(batch, scene, Stage.IMAGE, orientations, new_take, planning)
+    return batch.proposal()
+
+
+async def edit_image(
+    ctx: Ctx,
+    prompt: Annotated[str, Field(min_length=1, description="What to change, in words")],
+    scene: SceneName | None = None,
+    character: Annotated[str | None, Field(description="Name or id")] = None,
+    video: InVideo = None,
+    project: InProject = None,
+    orientations: Orientations = None,
+    model: ModelName = None,
+    seed: Seed = None,
+) -> Proposal:
+    """Change the picture in use of a scene or a character, as a new take; the one before stays (select_take).
+    Clips made from the old picture become stale. Returns jobs at once; asks the person if it costs.
+    """
+    kit = kit_of(ctx)
+    if (scene is None) == (character is None):
+        raise InvalidSetting("pass either scene or character", hint="One picture at a time.")
+    batch = Batch(kit, again="call edit_image again")
+    if scene is not None:
+        place = await find_scene(kit, scene, video, project)
+        for side in orientations_of(place.video, orientations):
+            planning = partial(place.plan_image, side, model=model, edit_prompt=prompt, seed=seed)
+            await batch.plan(f"scene {place.number} {side} image", planning)
+        return batch.proposal()
+    home = await Project.get(kit, project) if project else None
+    member = await find_character(kit, character or "", home)
+    at = home or await _project_of(kit, member)
+    planning = partial(member.plan_image, at.id, model=model, edit_prompt=prompt, seed=seed)
+    await batch.plan(f"reference image of {member.name}", planning)
+    return batch.proposal()
+
+
+async def generate_video(
+    ctx: Ctx,
+    video: InVideo = None,
+    project: InProject = None,
+    scenes: Scenes = None,
+    missing: Missing = False,
+    orientations: Orientations = None,
+    mode: Annotated[
+        Literal["auto", "start", "start_end"],
+        Field(description="start_end ends on the image of the scene that continues; auto: if any"),
+    ] = "auto",
+    model: ModelName = None,
+    duration_s: Annotated[int | None, Field(ge=1, le=60)] = None,
+    seed: Seed = None,
+    new_take: NewTake = False,
+) -> Proposal:
+    """Make clips from the first frames of scenes (generate_image first). Returns jobs at once; asks the person,
+    with the price of all. Then wait, and merge or upscale.
+    """
+    batch = Batch(kit_of(ctx), again="call generate_video again", only_missing=missing)
+
+    def planning(scene: Scene, side: Orientation) -> Awaitable[Planned]:
+        return scene.plan_video(
+            side, mode=mode, model=model, duration_s=duration_s, new_take=new_take, seed=seed
+        )
+
+    for scene in await _chosen(batch.kit, video, project, scenes, missing):
+        await _each(batch, scene, Stage.VIDEO, orientations, new_take, planning)
+    return batch.proposal()
+
+
+async def upscale(
+    ctx: Ctx,
+    video: InVideo = None,
+    project: InProject = None,
+    scenes: Scenes = None,
+    missing: Missing = False,
+    orientations: Orientations = None,
+    resolution: Literal["1080p", "4K"] = "1080p",
+    new_take: NewTake = False,
+) -> Proposal:
+    """Make larger versions of clips in use, kept beside them as files of their own. Returns jobs at once;
+    asks the person if it costs. merge joins the clips as they are.
+    """
+    batch = Batch(kit_of(ctx), again="call upscale again", only_missing=missing)
+
+    def planning(scene: Scene, side: Orientation) -> Awaitable[Planned]:
+        return scene.plan_upscale(side, resolution=resolution, new_take=new_take)
+
+    for scene in await _chosen(batch.kit, video, project, scenes, missing):
+        await _each(batch, scene, Stage.UPSCALE, orientations, new_take, planning)
+    return batch.proposal()
+
+
+# ---- what is meant -------------------------------------------------------------------------------
+
+
+def _something(named: object, missing: bool) -> None:
+    if not named and not missing:
+        raise InvalidSetting(
+            "nothing to make is given",
+            hint="Pass scenes=[…] (or characters=[…]), or missing=true with video.",
+        )
+
+
+async def _chosen(
+    kit: FlowKit, video: str | None, project: str | None, scenes: list[str] | None, missing: bool
+) -> list[Scene]:
+    _something(scenes, missing)
+    found = await find_scenes(kit, scenes or [], video, project)
+    if missing:
+        home = await find_video(kit, video, project)
+        everyone = await home.get_scenes()
+        if not everyone:
+            raise NotReady(f"{home.title!r} has no scenes", hint="Call add_scene first.")
+        found += [scene for scene in everyone if scene.id not in {one.id for one in found}]
+    return found
+
+
+async def _home(
+    kit: FlowKit, video: str | None, project: str | None, *, needed: bool
+) -> Video | None:
+    """The video, where the call is about one; characters alone need only a project."""
+    if video is not None or needed:
+        return await find_video(kit, video, project)
+    return None
+
+
+async def _owner(
+    kit: FlowKit, home: Video | None, project: str | None, characters: Sequence[str] | None
+) -> Project | None:
+    if home is not None:
+        return await Project.get(kit, home.project.id)
+    return await Project.get(kit, project) if project is not None and characters else None
+
+
+async def _project_of(kit: FlowKit, character: Character) -> Project:
+    """The one project that casts somebody; its style and its place at the provider are used."""
+    homes = [
+        project
+        for project in await Project.list(kit)
+        if any(one.id == character.id for one in await project.get_characters())
+    ]
+    if len(homes) == 1:
+        return homes[0]
+    names = ", ".join(repr(project.name) for project in homes)
+    raise InvalidSetting(
+        f"{character.name!r} is in {len(homes) or 'no'} project{'s' if len(homes) > 1 else ''}",
+        hint=f"Pass project=, one of: {names}." if homes else "Cast it with add_character first.",
+    )
+
+
+async def _empty_cast(owner: Project | None, named: Sequence[Character]) -> list[Character]:
+    """Those of the cast who have no reference image yet."""
+    if owner is None:
+        return []
+    taken = {one.id for one in named}
+    return [
+        one
+        for one in await owner.get_characters()
+        if one.id not in taken and not (await one.slot()).filled
+    ]
+
+
+async def _each(
+    batch: Batch,
+    scene: Scene,
+    stage: Stage,
+    orientations: Sides,
+    new_take: bool,
+    planning: PlanScene,
+) -> None:
+    """Plan one stage of a scene in each orientation."""
+    slots = await scene.slots()
+    noun = {Stage.IMAGE: "image", Stage.VIDEO: "clip", Stage.UPSCALE: "upscale"}[stage]
+    for side in orientations_of(scene.video, orientations):
+        what = f"scene {scene.number} {side} {noun}"
+        if batch.wanted(what, slots[side, stage], new_take=new_take):
+            await batch.plan(what, partial(planning, scene, side))
+
+
+TOOLS = (
+    spending(generate_image, "Generate images"),
+    spending(edit_image, "Edit an image"),
+    spending(generate_video, "Generate clips"),
+    spending(upscale, "Upscale clips"),
+)

@@ -1,0 +1,295 @@
+"""The queue as tools show it: waiting, listing, cancelling, deciding."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from flowkit_mcp.app import FlowKit
+from flowkit_mcp.domain.models import Gate, Job, JobState
+from flowkit_mcp.errors import InvalidSetting
+from flowkit_mcp.sdk.jobs import Job as JobHandle
+from flowkit_mcp.sdk.overview import MOVING, describe, find_jobs
+from flowkit_mcp.sdk.project import Project
+from flowkit_mcp.server.approval import spending
+from flowkit_mcp.server.context import Ctx, kit_of
+from flowkit_mcp.server.desk import Proposal, key_of
+from flowkit_mcp.server.handles import (
+    Handle,
+    InProject,
+    InVideo,
+    JobName,
+    OneOrMore,
+    find_video,
+    job_id,
+)
+from flowkit_mcp.server.results import JobLine, Result, cut, reply
+from flowkit_mcp.server.schemas import OVERWRITES, READS, tool
+from flowkit_mcp.server.words import job_line, job_lines, jobs_call
+
+BEAT_S = 8.0
+_LISTED = 24
+_MOST = 500
+_STATES: dict[str, tuple[JobState, ...]] = {
+    "all": (),
+    "open": (*MOVING, JobState.NEEDS_ATTENTION),
+    "attention": (JobState.NEEDS_ATTENTION,),
+    "ended": tuple(state for state in JobState if state.final),
+}
+
+
+class Waited(Result):
+    """`done`: every job has ended."""
+
+    done: bool
+    jobs: list[JobLine]
+    more: int | None = None
+    held_up: str | None = None
+    next: str
+
+
+class JobList(Result):
+    jobs: list[JobLine]
+    next: str
+
+
+class Event(Result):
+    at: str
+    type: str
+    data: str | None = None
+
+
+class OneJob(Result):
+    job: JobLine
+    history: list[Event] | None = None
+    next: str
+
+
+class Reopened(Result):
+    provider: str
+    gate: str
+    next: str
+
+
+# ---- wait ----------------------------------------------------------------------------------------
+
+
+async def wait(
+    ctx: Ctx,
+    jobs: Annotated[
+        list[Handle] | None, OneOrMore, Field(description="Numbers; default: all under way")
+    ] = None,
+    video: InVideo = None,
+    project: InProject = None,
+    max_wait_s: Annotated[float, Field(ge=0, le=50)] = 45,
+) -> CallToolResult:
+    """Wait until jobs have ended or need a person, with progress; answers with the files. Call it again while done is
+    false: it ends after 45 s so that no client gives up, and the jobs go on regardless.
+    """
+    kit = kit_of(ctx)
+    ids = await _meant(kit, jobs, video, project)
+    if not ids:
+        return reply(Waited(done=True, jobs=[], next="Nothing is under way. See list_jobs."))
+    ended = await _watch(ctx, kit, ids, max_wait_s)
+    # what matters first: decisions, failures, files, then what is still under way
+    ended.sort(key=lambda job: (_RANK[job.state], job.id))
+    lines, files = await job_lines(kit, ended[:_LISTED])
+    done = all(job.state.final for job in ended)
+    return reply(
+        Waited(
+            done=done,
+            jobs=lines,
+            more=len(ended) - _LISTED if len(ended) > _LISTED else None,
+            held_up=None if done else await _held_up(kit),
+            next=_after(ended),
+        ),
+        files,
+    )
+
+
+_RANK = {
+    JobState.NEEDS_ATTENTION: 0,
+    JobState.FAILED: 1,
+    JobState.SUCCEEDED: 2,
+    JobState.CANCELLED: 3,
+    JobState.RUNNING: 4,
+    JobState.WAITING: 5,
+    JobState.QUEUED: 6,
+}
+
+
+async def _meant(
+    kit: FlowKit, jobs: list[str] | None, video: str | None, project: str | None
+) -> list[int]:
+    if jobs:
+        return list(dict.fromkeys(job_id(job) for job in jobs))
+    project_id = video_id = None
+    if video is not None:
+        video_id = (await find_video(kit, video, project)).id
+    elif project is not None:
+        project_id = (await Project.get(kit, project)).id
+    found = await find_jobs(
+        kit, states=_STATES["open"], project_id=project_id, video_id=video_id, limit=_MOST
+    )
+    return sorted(job.id for job in found)
+
+
+async def _watch(ctx: Ctx, kit: FlowKit, ids: list[int], max_wait_s: float) -> list[Job]:
+    """Until nothing moves by itself or the time is up; tells the client at least every 10 s that it is alive."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + max_wait_s
+    told = -1.0
+    while True:
+        slice_s = max(0.0, min(BEAT_S, deadline - loop.time()))
+        found = await kit.wait_all(ids, slice_s)
+        ended = [job for job in found if job.state not in MOVING]
+        progress = len(ended) + sum(job.progress for job in found if job.state in MOVING)
+        told = max(progress, told + 0.001)  # the protocol wants it to grow each time
+        await ctx.report_progress(told, len(ids), f"{len(ended)} of {len(ids)} jobs")
+        if len(ended) == len(found) or loop.time() >= deadline:
+            return found
+
+
+async def _held_up(kit: FlowKit) -> str | None:
+    """Why nothing new is sent now, if so."""
+    state = await kit.provider_state()
+    if state is None or not state.connected:
+        return "NOT_CONNECTED: the browser is not connected; jobs wait for it. Call status."
+    if state.gate is not Gate.OPEN:
+        return cut(f"{state.gate.value}: {state.message or state.reason}", 300)
+    return None
+
+
+def _after(jobs: list[Job]) -> str:
+    steps: list[str] = []
+    left = [job.id for job in jobs if job.state in MOVING]
+    if any(job.state is JobState.NEEDS_ATTENTION for job in jobs):
+        steps.append("Tell the person why a job needs attention; then resolve_job.")
+    if any(job.state is JobState.FAILED for job in jobs):
+        steps.append("For failed jobs read why, change what it names and generate again.")
+    if left:
+        again = jobs_call(left) if len(left) <= _LISTED else "wait()"
+        steps.append(f"Call {again} again.")
+    return " ".join(steps) or "All done. get_project shows what is next."
+
+
+# ---- list, cancel, resolve -----------------------------------------------------------------------
+
+
+async def list_jobs(
+    ctx: Ctx,
+    job: Annotated[JobName | None, Field(description="Only this one, with its history")] = None,
+    show: Literal["all", "open", "attention", "ended"] = "all",
+    video: InVideo = None,
+    project: InProject = None,
+    before: Annotated[int | None, Field(description="Job number, for older ones")] = None,
+    limit: Annotated[int, Field(ge=1, le=50)] = 20,
+) -> CallToolResult:
+    """Jobs, newest first, with state, credits and files; one job with its whole history. wait follows them."""
+    kit = kit_of(ctx)
+    if job is not None:
+        return await _one(kit, job_id(job))
+    project_id = video_id = None
+    if video is not None:
+        video_id = (await find_video(kit, video, project)).id
+    elif project is not None:
+        project_id = (await Project.get(kit, project)).id
+    found = await find_jobs(
+        kit,
+        states=_STATES[show],
+        project_id=project_id,
+        video_id=video_id,
+        before=before,
+        limit=limit + 1,
+    )
+    page = found[:limit]
+    lines, _ = await job_lines(kit, page)
+    step = _after(page) if page else "There are no such jobs."
+    if len(found) > limit:
+        step = f"Older: list_jobs(…, before={page[-1].id}). {step}"
+    return reply(JobList(jobs=lines, next=step))
+
+
+async def _one(kit: FlowKit, id: int) -> CallToolResult:
+    row = await kit.job(id)
+    line, files = await job_line(kit, row)
+    events = await JobHandle(kit, id).events()
+    history = [
+        Event(
+            at=datetime.fromtimestamp(event.at / 1000, UTC).isoformat(timespec="seconds"),
+            type=event.type,
+            data=cut(", ".join(f"{k}={v}" for k, v in event.data.items()), 160)
+            if event.data
+            else None,
+        )
+        for event in events[-30:]
+    ]
+    return reply(OneJob(job=line, history=history, next=_after([row])), files)
+
+
+async def cancel_job(ctx: Ctx, job: JobName) -> CallToolResult:
+    """Stop a job that has not ended. Before it is sent nothing is charged; what is already at the provider may still
+    finish there and be charged.
+    """
+    kit = kit_of(ctx)
+    row = await kit.cancel(job_id(job))
+    line, _ = await job_line(kit, row)
+    step = (
+        "Nothing more to do." if row.state.final else f"Call {jobs_call([row.id])} to see it end."
+    )
+    return reply(OneJob(job=line, next=step))
+
+
+async def resolve_job(
+    ctx: Ctx,
+    action: Annotated[
+        Literal["submit_again", "attach", "give_up", "retry", "reopen"],
+        Field(
+            description="submit_again may be charged twice; attach needs media_id; reopen needs provider"
+        ),
+    ],
+    job: JobName | None = None,
+    provider: Literal["flow"] | None = None,
+    media_id: Annotated[str | None, Field(description="Id of the finished media in Flow")] = None,
+) -> Proposal:
+    """The person's decision on a job that needs attention (list_jobs(show="attention") says why): an outcome that is
+    unknown, or something they have mended. With provider and action="reopen": Flow may be used again after a pause.
+    """
+    kit = kit_of(ctx)
+    if action == "reopen":
+        if provider is None or job is not None:
+            raise InvalidSetting("reopen is for a provider", hint="Pass provider='flow', no job.")
+        return Proposal(key_of(["reopen"]), 0, (), lambda: _reopen(kit))
+    if job is None:
+        raise InvalidSetting("job is not given", hint="See list_jobs(show='attention').")
+    row = await kit.job(job_id(job))
+    what = f"job {row.id}, {await describe(kit, row)}: send it again (the first may be charged too)"
+    credits = row.credits_estimate if action == "submit_again" else 0
+    if row.state is not JobState.NEEDS_ATTENTION:
+        credits = 0  # it will be refused: nothing to ask about
+
+    async def carry_out() -> CallToolResult:
+        line, _ = await job_line(kit, await kit.resolve(row.id, action, media_id))
+        step = "It has ended." if action == "give_up" else f"Call {jobs_call([row.id])}."
+        return reply(OneJob(job=line, next=step))
+
+    key = key_of([action, row.id, credits, media_id])
+    return Proposal(key, credits, (f"{what}: {credits} credits",), carry_out)
+
+
+async def _reopen(kit: FlowKit) -> CallToolResult:
+    state = await kit.reopen()
+    step = "The jobs go on by themselves; call wait()."
+    return reply(Reopened(provider=state.provider, gate=state.gate.value, next=step))
+
+
+TOOLS = (
+    tool(wait, "Wait for jobs", READS),
+    tool(list_jobs, "List jobs", READS),
+    tool(cancel_job, "Cancel a job", OVERWRITES),
+    spending(resolve_job, "Decide about a job"),
+)

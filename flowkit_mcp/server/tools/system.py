@@ -1,0 +1,113 @@
+"""`status`: whether work can go on, and if not, what to do."""
+
+from __future__ import annotations
+
+from mcp.types import CallToolResult
+
+from flowkit_mcp.app import FlowKit, Status
+from flowkit_mcp.domain.models import Gate, JobState, Model, ProviderState
+from flowkit_mcp.errors import NotConnected
+from flowkit_mcp.server.context import Ctx, kit_of
+from flowkit_mcp.server.handles import Detail
+from flowkit_mcp.server.results import Result, reply
+from flowkit_mcp.server.schemas import READS, tool
+
+
+class Health(Result):
+    ready: bool
+    what: str
+    simulated: bool
+    connected: bool
+    gate: str
+    tier: str | None
+    credits: int | None
+    spent_credits: int
+    auto_approve_credits: int
+    jobs: dict[str, int]
+    library: str
+    version: str
+    process: str
+    models: list[str] | None = None
+    next: str
+
+
+async def status(ctx: Ctx, detail: Detail = "concise") -> CallToolResult:
+    """Whether media can be made now and, if not, what the person has to do; credits, spending and the queue.
+    Call it first, and when jobs do not move. detail="full" lists the account's models with prices.
+    """
+    kit = kit_of(ctx)
+    now = await kit.status()
+    provider = now.provider
+    account = provider.account if provider else None
+    ready, what, step = await _verdict(kit, now, provider)
+    models = None
+    if detail == "full" and account is not None:
+        models = [model_line(model) for model in account.models if model.credits is not None]
+    return reply(
+        Health(
+            ready=ready,
+            what=what,
+            simulated=now.simulated,
+            connected=bool(provider and provider.connected),
+            gate=provider.gate.value if provider else Gate.OPEN.value,
+            tier=account.tier if account else None,
+            credits=account.credits if account else None,
+            spent_credits=now.spent_credits,
+            auto_approve_credits=kit.settings.auto_approve_credits,
+            jobs={state.value: count for state, count in now.jobs.items() if not state.final},
+            library=now.library,
+            version=now.version,
+            process=_process(now),
+            models=models,
+            next=step,
+        )
+    )
+
+
+def model_line(model: Model) -> str:
+    """`veo-fast: Veo 3.1 Fast, start/start_end, 8 s, 720p, 20 credits`."""
+    facts = [model.name, "/".join(model.modes)]
+    if model.duration_s:
+        facts.append(f"{model.duration_s} s")
+    if model.resolution:
+        facts.append(model.resolution)
+    facts.append("free" if model.credits == 0 else f"{model.credits} credits")
+    return f"{model.key}: {', '.join(fact for fact in facts if fact)}"
+
+
+async def _verdict(
+    kit: FlowKit, now: Status, provider: ProviderState | None
+) -> tuple[bool, str, str]:
+    """Ready or not, what is so, and the next step."""
+    if now.leader_silent and now.leader is not None:
+        return (
+            False,
+            f"process {now.leader.pid} holds the work and does not answer",
+            "The person should close that program; another one then takes over by itself.",
+        )
+    try:
+        await kit.account()
+    except NotConnected as error:
+        return False, error.message, error.hint
+    assert provider is not None
+    if provider.gate is not Gate.OPEN:
+        step = "It opens by itself; call status again later."
+        if provider.resume_at is None:
+            step = "When the person has done so: resolve_job(action='reopen', provider='flow')."
+        return False, f"{provider.gate.value}: {provider.message or provider.reason}", step
+    if not provider.connected:
+        return False, "the browser is not connected; jobs wait for it", NotConnected.default_hint
+    if now.jobs.get(JobState.NEEDS_ATTENTION):
+        return True, "connected; a job needs a decision", "Call list_jobs(show='attention')."
+    return True, "connected and ready", "Call list_projects or create_project."
+
+
+def _process(now: Status) -> str:
+    if now.leading:
+        return "this process works the queue"
+    if now.leader is None:
+        return "no process works the queue yet"
+    return f"process {now.leader.pid} works the queue; this one serves tools"
+
+
+TOOLS = (tool(status, "Status", READS),)
