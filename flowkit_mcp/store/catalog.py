@@ -139,8 +139,8 @@ async def video(reads: Reads, handle: str, project_id: str | None = None) -> Vid
     within = "removed_at IS NULL"
     args: dict[str, Any] = {}
     if project_id is not None:
-        within += " AND project_id = :within"
-        args["within"] = project_id
+        within += " AND project_id = :home"
+        args["home"] = project_id
     return await _by_handle(reads, Video, "video", handle, name="title", within=within, **args)
 
 
