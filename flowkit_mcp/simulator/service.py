@@ -33,7 +33,7 @@ from flowkit_mcp.simulator.state import (
     Workflow,
 )
 
-DEFAULT_ACCOUNT = "you@simulator.invalid"
+DEFAULT_ACCOUNT = "demo"
 
 
 class Commands(BaseModel):
@@ -42,7 +42,7 @@ class Commands(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     account: str | None = Field(
-        default=None, description="Which account tier and balance are for; else the default one"
+        default=None, description="Whose tier and balance: opened if unknown, else the default"
     )
     tier: Tier | None = Field(default=None, description="The plan of the account")
     balance: int | None = Field(default=None, ge=0, description="Its credits")
@@ -280,7 +280,9 @@ class FlowService:
         commands = Commands.model_validate({k: v for k, v in values.items() if k not in names})
         switches = Switches.model_validate(self.state.switches.model_dump() | given)
         self.state.switches = switches
-        account = self.state.accounts.get(commands.account or "") or self.account()
+        if commands.account is not None and commands.account not in self.state.accounts:
+            self._open_account(commands.account)
+        account = self.account(commands.account)
         if commands.tier is not None:
             account.tier = commands.tier
         if commands.balance is not None:

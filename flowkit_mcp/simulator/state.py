@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from enum import IntEnum
 from pathlib import Path
 from typing import Literal
@@ -207,6 +208,8 @@ class StateFile:
         self.folder = folder
         self._file = folder / "simulator.json"
         (folder / "media").mkdir(parents=True, exist_ok=True)
+        for left in [*folder.glob(".*.part"), *folder.glob("media/.*")]:
+            _clear(left)
 
     def load(self) -> State:
         if not self._file.is_file():
@@ -238,3 +241,11 @@ def replace(path: Path, data: bytes, *, private: bool = False) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _clear(left: Path) -> None:
+    """Remove what a simulator that was killed had not finished writing."""
+    if left.is_dir():
+        shutil.rmtree(left, ignore_errors=True)
+    else:
+        left.unlink(missing_ok=True)

@@ -85,8 +85,12 @@ class Studio:
                 await self._make_image(media, markers)
             else:
                 await self._make_clip(media, markers)
-        except (MediaError, OSError) as error:
+        except MediaError as error:
             _log.warning("%s could not be rendered: %s", media.id, error)
+            self._service.fail(media, "SOMETHING_WENT_WRONG")
+        # Whatever the drawing stumbles over, the job must end and be refunded, or a client waits for ever.
+        except Exception:
+            _log.exception("%s could not be rendered", media.id)
             self._service.fail(media, "SOMETHING_WENT_WRONG")
 
     async def _make_image(self, media: Media, markers: Markers) -> None:
