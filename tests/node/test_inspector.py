@@ -1,0 +1,102 @@
+"""The MCP Inspector, a client we did not write, talks to our server over stdio in both eras."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.node
+
+INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
+ROOT = Path(__file__).parents[2]
+ERAS = ("legacy", "modern")
+IS_ERROR, NOT_PORTABLE = 5, 6  # the Inspector's exit codes
+
+
+@pytest.fixture(scope="session")
+def inspector() -> Path:
+    """Installed once beside the checkout; `build/` is not kept in git."""
+    home = ROOT / "build" / "inspector"
+    binary = home / "node_modules" / ".bin" / "mcp-inspector"
+    if not binary.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        npm = shutil.which("npm")
+        assert npm is not None, "npm is missing; .ci/run installs it"
+        subprocess.run(
+            [
+                npm,
+                "install",
+                "--silent",
+                "--no-audit",
+                "--no-fund",
+                "--prefix",
+                str(home),
+                INSPECTOR,
+            ],
+            check=True,
+            timeout=300,
+        )
+    return binary
+
+
+class Inspector:
+    def __init__(self, binary: Path, library: Path) -> None:
+        self._binary = binary
+        self._library = library
+
+    def run(self, *arguments: str, era: str = "legacy") -> tuple[int, dict[str, Any]]:
+        done = subprocess.run(
+            [
+                str(self._binary), "--cli", "-e", f"FLOWKIT_LIBRARY={self._library}",
+                "-e", "FLOWKIT_PORT=47998", sys.executable, "-m", "flowkit_mcp", "serve",
+                "--protocol-era", era, "--format", "json", *arguments,
+            ],
+            capture_output=True, text=True, timeout=60, check=False, env=os.environ, cwd=self._library.parent,
+        )  # fmt: skip
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout.splitlines()[0])["result"]
+
+
+@pytest.fixture
+def inspect(inspector: Path, tmp_path: Path) -> Inspector:
+    return Inspector(inspector, tmp_path / "library")
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_the_tools_are_listed_and_their_schemas_are_portable(inspect: Inspector, era: str) -> None:
+    code, result = inspect.run("--method", "tools/list", "--strict", era=era)
+    assert code == 0, "exit 6 would mean a schema that some clients cannot read"
+    names = {tool["name"] for tool in result["tools"]}
+    assert {"status", "create_project", "add_scene", "generate_image", "generate_video"} <= names
+    assert {"upscale", "merge", "wait", "resolve_job"} <= names
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_tools_are_called_and_their_answers_stand_alone(inspect: Inspector, era: str) -> None:
+    code, made = inspect.run(
+        "--method", "tools/call", "--tool-name", "create_project", "--tool-arg", "name=Harbour", era=era
+    )  # fmt: skip
+    assert code == 0
+    text, structured = made["content"][0]["text"], made["structuredContent"]
+    assert json.loads(text) == structured
+    assert structured["project"]["name"] == "Harbour"
+    code, listed = inspect.run("--method", "tools/call", "--tool-name", "list_projects", era=era)
+    assert code == 0
+    assert [p["name"] for p in listed["structuredContent"]["projects"]] == ["Harbour"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_an_error_arrives_as_code_what_and_next_step(inspect: Inspector, era: str) -> None:
+    code, result = inspect.run(
+        "--method", "tools/call", "--tool-name", "get_project", "--tool-arg", "project=Nope", era=era
+    )  # fmt: skip
+    assert code == IS_ERROR
+    assert result["content"][0]["text"].startswith("NOT_FOUND: no project 'Nope'")
+    assert "list_projects" in result["content"][0]["text"]
