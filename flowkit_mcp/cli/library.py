@@ -5,6 +5,7 @@ The first command that writes into a library leaves a mark in it that says which
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from flowkit_mcp.config import SIMULATOR_PORT, Settings
@@ -29,20 +30,26 @@ _SYNCED = (
 
 
 def settings_for(
-    library: Path | None, port: int | None = None, *, simulated: bool = False
+    library: Path | None,
+    port: int | None = None,
+    *,
+    simulated: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settings of a library that is only looked at. A marked library is what its mark says.
+
+    `env` is looked at instead of the environment.
 
     Raises:
         InvalidSetting: a setting that cannot be.
         Conflict: the library is of the other kind than was asked for.
     """
-    settings = Settings.load(library=library, port=port)
+    settings = Settings.load(env, library=library, port=port)
     if simulated and not settings.simulated:
-        settings = Settings.load(library=library, port=port, simulator=SIMULATOR_URL)
+        settings = Settings.load(env, library=library, port=port, simulator=SIMULATOR_URL)
     kind = _kind(settings)
     if kind == "simulated" and not settings.simulated:
-        return Settings.load(library=settings.library, port=port, simulator=SIMULATOR_URL)
+        return Settings.load(env, library=settings.library, port=port, simulator=SIMULATOR_URL)
     if kind == "real" and settings.simulated:
         raise Conflict(
             f"{settings.library} is a library of real work",
@@ -51,14 +58,22 @@ def settings_for(
     return settings
 
 
-def claim(library: Path | None, port: int | None = None, *, simulated: bool = False) -> Settings:
+def claim(
+    library: Path | None,
+    port: int | None = None,
+    *,
+    simulated: bool = False,
+    env: Mapping[str, str] | None = None,
+) -> Settings:
     """Settings of a library that is to be worked in; marks it as simulated or real the first time.
+
+    `env` is looked at instead of the environment.
 
     Raises:
         Conflict: the library is of the other kind, or the folder cannot be written.
     """
-    asked = simulated or Settings.load(library=library, port=port).simulated
-    settings = settings_for(library, port, simulated=simulated)
+    asked = simulated or Settings.load(env, library=library, port=port).simulated
+    settings = settings_for(library, port, simulated=simulated, env=env)
     if settings.simulated and not asked:
         raise Conflict(
             f"{settings.library} is a library of simulated work",

@@ -5,8 +5,10 @@ Those are imported inside the commands: a server that a client waits for loads n
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -15,9 +17,9 @@ import typer
 
 from flowkit_mcp import __version__
 from flowkit_mcp.cli import stopping
-from flowkit_mcp.cli.library import SIMULATOR_URL, claim, settings_for
+from flowkit_mcp.cli.library import claim, settings_for
 from flowkit_mcp.config import SIMULATOR_PORT, Settings
-from flowkit_mcp.errors import FlowKitError, InvalidSetting
+from flowkit_mcp.errors import FlowKitError
 
 app = typer.Typer(
     name="flowkit-mcp",
@@ -106,12 +108,8 @@ def serve(simulate: Simulate = False, library: Library = None, port: Port = None
     # late: start-up time; the other commands need no MCP.
     from flowkit_mcp.server import stdio
 
-    if not simulate:
-        _end(stdio.run(settings))
-    arguments = ["simulate", "--standby", "--until-parent-is-gone", *_simulator_port(settings)]
-    with stopping.child(arguments, _handed_on(settings)):
-        code = stdio.run(settings)
-    _end(code)
+    with _simulator_beside(settings) if simulate else contextlib.nullcontext():
+        stdio.run(settings)
 
 
 @app.command()
@@ -135,10 +133,7 @@ def worker(simulate: Simulate = False, library: Library = None, port: Port = Non
     # late: start-up time of serve.
     from flowkit_mcp.cli.worker import work
 
-    if not simulate:
-        _end(stopping.run(work(settings, typer.echo)))
-    arguments = ["simulate", "--standby", "--until-parent-is-gone", *_simulator_port(settings)]
-    with stopping.child(arguments, _handed_on(settings)):
+    with _simulator_beside(settings) if simulate else contextlib.nullcontext():
         code = stopping.run(work(settings, typer.echo))
     _end(code)
 
@@ -250,17 +245,13 @@ def status(
     _end(stopping.run(status(settings, as_json=as_json)))
 
 
-def _simulator_port(settings: Settings) -> list[str]:
-    address = settings.simulator or SIMULATOR_URL
-    port = int(address.rsplit(":", 1)[1])
-    if not 1024 <= port <= 65535:
-        raise InvalidSetting(f"the simulator cannot be at {address}")
-    return ["--port", str(port)]
-
-
-def _handed_on(settings: Settings) -> dict[str, str]:
-    """The child finds the same library and the same bridge, whatever our options were."""
-    return {"FLOWKIT_LIBRARY": str(settings.library), "FLOWKIT_PORT": str(settings.port)}
+def _simulator_beside(settings: Settings) -> AbstractContextManager[object]:
+    """The simulator as a child that finds the same library and the same bridge, whatever our options were."""
+    port = (settings.simulator or "").rpartition(":")[2]
+    return stopping.child(
+        ["simulate", "--standby", "--until-parent-is-gone", "--port", port],
+        {"FLOWKIT_LIBRARY": str(settings.library), "FLOWKIT_PORT": str(settings.port)},
+    )
 
 
 def _end(code: int | None) -> None:

@@ -1,9 +1,10 @@
-"""Loopback ports: is one taken, and which one is free."""
+"""Loopback ports: is one taken, and which ones are free."""
 
 from __future__ import annotations
 
 import socket
 import sys
+from contextlib import ExitStack
 
 HOST = "127.0.0.1"
 
@@ -20,8 +21,13 @@ def taken(port: int) -> bool:
     return False
 
 
-def free_port() -> int:
-    """One that nobody uses at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Different ones that nobody uses at this moment."""
+    with ExitStack() as stack:
+        probes = [
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            for _ in range(count)
+        ]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
