@@ -110,30 +110,32 @@ class Studio:
                 self._service.fail(media, markers.failure)
                 return
             self._service.start(media)
+            if markers.failure is not None:
+                await self._rest(TO_POSTER_S + markers.slow_s)
+                self._service.fail(media, markers.failure)
+                return
+            await self._film(media, path, markers.slow_s)
+            self._service.finish(media, path.stat().st_size)
+        await self._rest(TO_URL_S)
+        self._service.publish(media)
+
+    async def _film(self, media: Media, path: Path, slow_s: float) -> None:
+        """Render in the background; meanwhile a relapse now and then, and the poster before the clip."""
+        filming = asyncio.create_task(self._render(media, path))
+        try:
             if spread(media.id, RELAPSE_ONE_IN) == 0:
                 await self._rest(RELAPSE_S)
                 self._service.back_to_queue(media)
                 await self._rest(RELAPSE_S)
                 self._service.start(media)
-            await self._rest(TO_POSTER_S + markers.slow_s)
-            if markers.failure is not None:
-                self._service.fail(media, markers.failure)
-                return
-            await self._film(media, path)
-            self._service.finish(media, path.stat().st_size)
-        await self._rest(TO_URL_S)
-        self._service.publish(media)
-
-    async def _film(self, media: Media, path: Path) -> None:
-        """Render; the poster can be fetched before the clip."""
-        filming = asyncio.create_task(self._render(media, path))
-        try:
+            await self._rest(TO_POSTER_S + slow_s)
             replace(self._service.files.poster(media), await self._poster(media))
             self._service.show_poster(media)
             await self._rest(TO_DONE_S)
             await filming
         finally:
             filming.cancel()
+            await asyncio.gather(filming, return_exceptions=True)
 
     async def _render(self, media: Media, path: Path) -> None:
         if media.mode == "upscale":
@@ -157,14 +159,16 @@ class Studio:
         if media.mode == "upscale":
             source = self._service.state.media[media.inputs[0].id]
             return self._service.files.poster(source).read_bytes()
-        start = self._frame(media, "start")
+        start = self._input(media, "start")
+        if start is not None and start.mime == "image/jpeg":
+            return self._service.files.path(start).read_bytes()
         return await self._renderer.picture(
             PictureSpec(
                 prompt=without_markers(media.prompt),
                 width=media.width,
                 height=media.height,
                 seed=media.seed,
-                base=start,
+                base=self._frame(media, "start"),
                 title=media.title,
             )
         )
@@ -185,9 +189,13 @@ class Studio:
             title=media.title,
         )
 
-    def _frame(self, media: Media, use: str) -> bytes | None:
+    def _input(self, media: Media, use: str) -> Media | None:
         found = next((source.id for source in media.inputs if source.use == use), None)
-        return None if found is None else self._bytes(found)
+        return None if found is None else self._service.state.media[found]
+
+    def _frame(self, media: Media, use: str) -> bytes | None:
+        source = self._input(media, use)
+        return None if source is None else self._service.files.path(source).read_bytes()
 
     def _bytes(self, media_id: str) -> bytes:
         return self._service.files.path(self._service.state.media[media_id]).read_bytes()

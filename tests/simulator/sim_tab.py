@@ -218,19 +218,19 @@ class Tab:
     async def poll(self, *media: str) -> Any:
         return await self.rpc("jwpduf", [None, None, [[one] for one in media]])
 
-    async def settled(self, media: str) -> Any:
+    async def settled(self, media: str, within_s: float = 5) -> Any:
         """Poll as a client does until the job has ended; its last record."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(within_s):
             while True:
                 record = (await self.poll(media))[2][0]
                 if record[5][8][0] not in PENDING:
                     return record
                 await asyncio.sleep(0.002)
 
-    async def published(self, media: str) -> Any:
+    async def published(self, media: str, within_s: float = 5) -> Any:
         """Look until a finished clip has its address; its record."""
-        await self.settled(media)
-        async with asyncio.timeout(5):
+        await self.settled(media, within_s)
+        async with asyncio.timeout(within_s):
             while True:
                 record = await self.rpc("as29s", [media])
                 if record[7][0][8]:
