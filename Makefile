@@ -12,7 +12,7 @@ PYTEST := $(RUN) pytest -q --no-header
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-all test-crash check format wheel setup clean
+.PHONY: help demo test test-slow test-all test-crash check format tool-table wheel setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ format: setup ## Mend what ruff can mend
 
 wheel: setup ## Build the wheel and the source package into dist/
 	@$(RUN) hatchling build
+
+tool-table: setup ## Write the generated table of tools into README.md
+	@"$(BIN)/python" scripts/tool_table.py
 
 setup: # the environment; says nothing and takes no time when it is already right
 	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is missing: sudo apt-get install python3 python3-venv"; exit 1; }

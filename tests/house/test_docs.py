@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -44,3 +45,12 @@ def test_every_decision_is_listed() -> None:
     numbers = [path.name[:4] for path in sorted(folder.glob("[0-9]*.md"))]
     assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
     assert all(f"({path.name})" in listed for path in folder.glob("[0-9]*.md"))
+
+
+def test_the_readmes_tool_table_is_what_the_server_offers() -> None:
+    module = importlib.util.spec_from_file_location("tool_table", ROOT / "scripts/tool_table.py")
+    assert module is not None and module.loader is not None
+    script = importlib.util.module_from_spec(module)
+    module.loader.exec_module(script)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert script.with_table(text) == text, "run make tool-table"
