@@ -149,11 +149,16 @@ class Production:
 
     async def _rest_of_last_time(self) -> None:
         """Jobs of a run that was killed; nothing new is decided before they have ended."""
+        jobs: list[int] = []
         while True:
-            lines = (await self._tools.call("wait", max_wait_s=LOOK_EVERY_S))["jobs"]
+            given = {"jobs": jobs} if jobs else {}
+            lines = (await self._tools.call("wait", max_wait_s=LOOK_EVERY_S, **given))["jobs"]
+            jobs = [line["job"] for line in lines]
             stuck = [line for line in lines if line["state"] == "needs_attention"]
             if stuck:
                 raise _ended_badly(stuck[0])
+            if lines:
+                self._journey.aside("Under way from before", _shares(lines), len(lines))
             if not any(line["state"] in MOVING for line in lines):
                 return
 
@@ -240,7 +245,7 @@ class Production:
         while True:
             told = await self._tools.call("wait", jobs=jobs, max_wait_s=LOOK_EVERY_S)
             lines = told["jobs"]
-            self._journey.at(sum(_share(line) for line in lines), len(lines))
+            self._journey.at(_shares(lines), len(lines))
             if not any(line["state"] in MOVING for line in lines):
                 break
         for line in lines:
@@ -258,8 +263,12 @@ def _reference(member: dict[str, Any]) -> Slot:
     return Slot(told, None) if isinstance(told, str) else Slot(told["state"], Path(told["path"]))
 
 
+def _shares(lines: list[dict[str, Any]]) -> float:
+    """How many jobs are done, and parts of jobs."""
+    return sum(_share(line) for line in lines)
+
+
 def _share(line: dict[str, Any]) -> float:
-    """How much of a job is done, 0 to 1."""
     if line["state"] == "succeeded":
         return 1.0
     told = str(line.get("progress") or "0%")

@@ -46,6 +46,11 @@ class Journey:
         self._weight_begun += self._stages[stage]
         self._now = self._names.index(stage)
 
+    def aside(self, what: str, done: float, total: int) -> None:
+        """Something that belongs to no stage and moves no estimate."""
+        share = self._before(self._now) / sum(self._stages.values())
+        self._show(share, f"{what}: {math.floor(done)} of {total}, then on")
+
     def at(self, done: float, total: int) -> None:
         """How far the stage is, of `total` things."""
         name = self._names[self._now]

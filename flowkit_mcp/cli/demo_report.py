@@ -61,7 +61,7 @@ async def storyboard(made: Made, to: Path) -> Path:
             caption = f"take {image.take}" + (f", {note}" if note else "")
             number = scene["scene"]
             items.append(SheetItem(image.path, f"Scene {number}", caption, Orientation(name)))
-    title = f"{made.project} · {made.video} · SIMULATED"
+    title = f"{made.video} · SIMULATED"
     return await contact_sheet(items, to, title=title)
 
 

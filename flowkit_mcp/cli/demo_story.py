@@ -8,9 +8,8 @@ PROJECT: dict[str, Any] = {
     "name": "The Light at Gull Point",
     "description": "A keeper, her robot and one small boat.",
     "story": (
-        "At dusk Mira and her robot Tock carry the evening lantern up to the lighthouse of Gull Point. Far out, "
-        "a small boat turns for home. In the storm the great lamp goes dark, and for one long night a girl with a "
-        "lantern is all the light there is. In the morning the boat lies safe in the bay."
+        "At dusk Mira and her robot Tock light the lamp of Gull Point. Far out a small boat turns for home. All "
+        "night the two of them keep the light burning. In the morning the boat is safe in the bay."
     ),
     "style": "storybook illustration, soft light, clear colours",
 }
@@ -23,37 +22,37 @@ CAST: list[dict[str, Any]] = [
     },
     {
         "name": "Tock",
-        "description": "a small teal robot with a round body, an orange cap and two amber eyes",
+        "description": "a small teal robot with a round body, an orange aerial and two amber eyes",
         "voice_description": "slow and kind, with a ticking between the words",
     },
     {
         "name": "Gull Point",
         "entity_type": "location",
-        "description": "a white lighthouse on green cliffs above the sea, gulls over the bay",
+        "description": "a white lighthouse with red stripes on a sandy shore by the sea, gulls over the bay",
     },
 ]
 
-VIDEO = "The Night the Light Went Out"
+VIDEO = "A Light for the Little Boat"
 
 SCENES: list[dict[str, Any]] = [
     {
-        "prompt": "Dusk at Gull Point: Mira and Tock bring the evening lantern to the lighthouse by the sea.",
+        "prompt": "Dusk at Gull Point: Mira and Tock have lit the lamp and look out over the sea.",
         "video_prompt": (
-            "0-2s: Mira strides along the cliff path, the lantern swinging. "
-            "2-4s: Tock catches up with her and both look out over the sea."
+            "0-2s: the lamp of the lighthouse flares up, the gulls circle. "
+            "2-4s: Mira points at a small boat far out, Tock's eyes follow her hand."
         ),
         "characters": ["Mira", "Tock", "Gull Point"],
     },
     {
-        "prompt": "Night and rain at Gull Point: the great lamp is dark, Mira holds her lantern up to the sea.",
+        "prompt": "A starry night at Gull Point: Mira and Tock keep the light burning.",
         "video_prompt": (
-            "0-2s: rain sweeps over the cliff, Mira lifts the lantern high. "
-            "2-4s: the rain thins out and the sky turns from night to morning."
+            "0-2s: the light sweeps over the sea, Mira and Tock stand their watch. "
+            "2-4s: the stars fade and the sky turns from night to morning."
         ),
         "characters": ["Mira", "Tock", "Gull Point"],
     },
     {
-        "prompt": "Morning at Gull Point after the storm: the boat is safe in the bay, Mira and Tock wave to it.",
+        "prompt": "A clear morning at Gull Point: the little boat is safe in the bay, Mira and Tock wave to it.",
         "video_prompt": "0-2s: the boat rocks in the bay. 2-4s: Mira and Tock wave, the gulls rise.",
         "characters": ["Mira", "Tock", "Gull Point"],
         "continues": "previous",
@@ -62,7 +61,7 @@ SCENES: list[dict[str, Any]] = [
 
 #: What is changed in the picture of one scene, before its clip is made.
 EDITED_SCENE = 1
-EDIT = "Add a small boat with a white sail far out on the sea."
+EDIT = "Add a small sailing boat far out on the sea."
 
 #: The clip of which a 1080p version is kept beside it.
 UPSCALED_SCENE = 1
