@@ -30,6 +30,7 @@ class Worker:
         self._path = PaidPath(workshop)
         self._wake = asyncio.Event()
         self._stopping = False
+        self._looking = asyncio.Lock()
         self._tasks: dict[int, asyncio.Task[None]] = {}  # by job id
         self._submitting: set[int] = set()
         self._account_due: dict[str, int] = {}
@@ -47,7 +48,8 @@ class Worker:
         try:
             while not self._stopping:
                 self._wake.clear()
-                await self._round()
+                async with self._looking:
+                    await self._round()
                 nap = await self._nap()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(nap):
@@ -61,6 +63,8 @@ class Worker:
         """Claim nothing more, give a submit in flight 2 s to answer, leave the rest to recovery."""
         self._stopping = True
         self._wake.set()
+        async with self._looking:
+            pass  # a round under way may still start a job; from here on none does
         submits = [self._tasks[id] for id in self._submitting if id in self._tasks]
         if submits:
             await asyncio.wait(submits, timeout=SUBMIT_GRACE_S)
@@ -182,7 +186,7 @@ class Worker:
     async def _claim(
         self, *, readable: list[str] | None = None, payable: list[str] | None = None, limit: int
     ) -> list[Job]:
-        if limit <= 0:
+        if limit <= 0 or self._stopping:
             return []
         shop = self._shop
         if not await jobs.anything_due(shop.db, shop.clock.now()):
