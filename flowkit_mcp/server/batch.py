@@ -98,16 +98,23 @@ class Batch:
             ids.append((await Job.enqueue(self.kit, planned)).id)
         ids = list(dict.fromkeys(ids))
         lines = [(await job_line(self.kit, await self.kit.job(id)))[0] for id in ids]
-        not_ready = [Skipped(what=what, why=cut(str(error), 300)) for what, error in self.refused]
+        not_ready = self._not_ready()
         result = Started(
             jobs=lines[:_LISTED],
             credits=sum(planned.credits for planned in self.planned),
             films=[film for film, _ in self.films] or None,
             skipped=self.skipped[:_LISTED] or None,
             not_ready=not_ready[:8] or None,
-            next=self._next(ids, len(not_ready)),
+            next=self._next(ids, len(self.refused)),
         )
         return reply(result, [(f"{film.orientation} film", path) for film, path in self.films])
+
+    def _not_ready(self) -> list[Skipped]:
+        """Alike reasons together."""
+        whats: dict[str, list[str]] = {}
+        for what, error in self.refused:
+            whats.setdefault(cut(str(error), 300), []).append(what)
+        return [Skipped(what=cut(", ".join(group), 160), why=why) for why, group in whats.items()]
 
     def _next(self, ids: list[int], left: int) -> str:
         if ids:

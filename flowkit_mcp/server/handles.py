@@ -96,6 +96,8 @@ async def find_scenes(
     kit: FlowKit, scenes: Sequence[str], video: str | None, project: str | None
 ) -> list[Scene]:
     """Each once, in the order given. Raises NotFound."""
+    if not scenes:
+        return []
     if video is None and project is None:
         found = [await Scene.get(kit, scene) for scene in scenes]
     else:

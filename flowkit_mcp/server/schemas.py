@@ -14,7 +14,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from flowkit_mcp.errors import BugError, FlowKitError, InvalidSetting
@@ -38,9 +38,14 @@ MAKES = ToolAnnotations(read_only_hint=False, destructive_hint=False)
 
 
 class Strict(BaseModel):
-    """Base of objects inside arguments: an unknown field is an error."""
+    """Base of objects inside arguments: an unknown field is an error, a bare text is the first field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, given: object) -> object:
+        return {next(iter(cls.model_fields)): given} if isinstance(given, str) else given
 
 
 class StrictTool(Tool):
@@ -145,6 +150,8 @@ def _say(item: ErrorDetails, known: list[str], schema: dict[str, Any]) -> str:
             return (
                 f"{field!r} must be one of {expected}, not {given!r}{_nearest(str(given), values)}"
             )
+        case "model_type":
+            return f"{field!r} must be an object, not {_short(given)}"
         case "value_error":
             return f"{field!r}: {item['msg'].removeprefix('Value error, ')}"
         case _:

@@ -64,12 +64,14 @@ async def generate_image(
     kit = kit_of(ctx)
     _something(scenes or characters, missing)
     batch = Batch(kit, again="call generate_image again", only_missing=missing)
-    home = await _home(kit, video, project, needed=missing or bool(scenes and (video or project)))
-    owner = await _owner(kit, home, project, characters)
+    home = await _home(
+        kit, video, project, scenes, needed=missing or bool(scenes and (video or project))
+    )
+    owner = await _owner(kit, home, project)
     found = await find_scenes(kit, scenes or [], video, project)
     cast = [await find_character(kit, one, owner) for one in characters or []]
-    if missing and home is not None:
-        here = await home.get_scenes()
+    if missing:
+        here = await home.get_scenes() if home is not None else []
         cast += await _empty_cast(owner, cast)
         found += [scene for scene in here if scene.id not in {one.id for one in found}]
     for one in cast:
@@ -199,20 +201,21 @@ async def _chosen(
 
 
 async def _home(
-    kit: FlowKit, video: str | None, project: str | None, *, needed: bool
+    kit: FlowKit, video: str | None, project: str | None, scenes: object, *, needed: bool
 ) -> Video | None:
-    """The video, where the call is about one; characters alone need only a project."""
+    """The video, where the call is about one; a cast alone needs only a project."""
+    if video is None and project is not None:
+        owner = await Project.get(kit, project)
+        needed = needed and bool(scenes or await owner.get_videos())
     if video is not None or needed:
         return await find_video(kit, video, project)
     return None
 
 
-async def _owner(
-    kit: FlowKit, home: Video | None, project: str | None, characters: Sequence[str] | None
-) -> Project | None:
+async def _owner(kit: FlowKit, home: Video | None, project: str | None) -> Project | None:
     if home is not None:
         return await Project.get(kit, home.project.id)
-    return await Project.get(kit, project) if project is not None and characters else None
+    return await Project.get(kit, project) if project is not None else None
 
 
 async def _project_of(kit: FlowKit, character: Character) -> Project:

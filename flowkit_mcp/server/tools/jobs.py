@@ -43,7 +43,7 @@ _STATES: dict[str, tuple[JobState, ...]] = {
 
 
 class Waited(Result):
-    """`done`: every job has ended."""
+    """`done`: no job moves any more; those that need attention wait for a person."""
 
     done: bool
     jobs: list[JobLine]
@@ -94,18 +94,18 @@ async def wait(
     ids = await _meant(kit, jobs, video, project)
     if not ids:
         return reply(Waited(done=True, jobs=[], next="Nothing is under way. See list_jobs."))
-    ended = await _watch(ctx, kit, ids, max_wait_s)
+    found = await _watch(ctx, kit, ids, max_wait_s)
     # what matters first: decisions, failures, files, then what is still under way
-    ended.sort(key=lambda job: (_RANK[job.state], job.id))
-    lines, files = await job_lines(kit, ended[:_LISTED])
-    done = all(job.state.final for job in ended)
+    found.sort(key=lambda job: (_RANK[job.state], job.id))
+    lines, files = await job_lines(kit, found[:_LISTED])
+    done = not any(job.state in MOVING for job in found)
     return reply(
         Waited(
             done=done,
             jobs=lines,
-            more=len(ended) - _LISTED if len(ended) > _LISTED else None,
+            more=len(found) - _LISTED if len(found) > _LISTED else None,
             held_up=None if done else await _held_up(kit),
-            next=_after(ended),
+            next=_after(found),
         ),
         files,
     )

@@ -1,0 +1,126 @@
+"""What a model reads when it gets the arguments wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fake_provider import FakeProvider
+from talk import Talk, talking
+
+from flowkit_mcp.app import FlowKit
+from flowkit_mcp.config import Settings
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("generate_video", {"qualty": 1}, ["unknown argument 'qualty'", "generate_video takes: "]),
+        ("generate_video", {"scene": [1]}, ["unknown argument 'scene' (did you mean 'scenes'?)"]),
+        ("create_project", {}, ["argument 'name' is missing"]),
+        (
+            "generate_video",
+            {"video": "Film", "mode": "strt"},
+            ["'mode' must be one of 'auto', 'start' or 'start_end', not 'strt'", "mean 'start'"],
+        ),
+        (
+            "add_scene",
+            {"scenes": [{"prompt": "a"}, {"promt": "b"}]},
+            ["unknown argument 'scenes[2].promt' (did you mean 'prompt'?)", "'scenes[2].prompt'"],
+        ),
+        ("add_scene", {"scenes": [7]}, ["'scenes[1]' must be an object, not 7"]),
+        ("add_scene", {"video": "Film", "scenes": []}, ["'scenes'", "at least 1 item"]),
+        ("wait", {"max_wait_s": 90}, ["'max_wait_s'", "less than or equal to 50"]),
+        ("move_scene", {"scene": 1, "to": "first"}, ["'to'", "valid integer"]),
+        ("list_jobs", {"job": "the last"}, ["'the last' is not a job", "list_jobs"]),
+        (
+            "add_character",
+            {"project": "Fox", "characters": [{"name": "Bo", "entity_type": "person"}]},
+            ["'characters[1].entity_type' must be one of 'character', 'location'"],
+        ),
+    ],
+)
+async def test_a_mistake_names_the_field_and_the_remedy(
+    talk: Talk, tool: str, arguments: dict[str, Any], words: list[str]
+) -> None:
+    text = await talk.fail(tool, **arguments)
+    assert text.startswith("INVALID_SETTING: ")
+    for word in words:
+        assert word in text
+    for noise in ("pydantic", "https://", "Error executing", "[type="):
+        assert noise not in text
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "start"),
+    [
+        ("get_project", {"project": "Nope"}, "NOT_FOUND: no project 'Nope'; there are: 'Fox'"),
+        ("add_scene", {"video": "Nope", "scenes": ["a"]}, "NOT_FOUND: no video 'Nope'; there are"),
+        ("update_scene", {"scene": 9, "video": "Film", "prompt": "x"}, "NOT_FOUND: no scene 9"),
+        ("update_scene", {"scene": 9, "prompt": "x"}, "NOT_FOUND: scene 9 of which video"),
+        ("update_scene", {"scene": 1, "video": "Film"}, "INVALID_SETTING: nothing to change"),
+        ("generate_image", {"video": "Film"}, "INVALID_SETTING: nothing to make is given"),
+        ("generate_video", {"missing": True}, "INVALID_SETTING: neither video nor project"),
+        ("edit_image", {"prompt": "x"}, "INVALID_SETTING: pass either scene or character"),
+        ("cancel_job", {"job": 77}, "NOT_FOUND: no job 77"),
+        ("resolve_job", {"action": "reopen"}, "INVALID_SETTING: reopen is for a provider"),
+        ("resolve_job", {"action": "retry"}, "INVALID_SETTING: job is not given"),
+        ("remove", {"what": "character", "which": "Mai"}, "INVALID_SETTING: project is not given"),
+        ("upload_image", {"path": "/a.png"}, "INVALID_SETTING: pass either character or scene"),
+        ("select_take", {"take": 3, "scene": 1, "video": "Film"}, "NOT_FOUND: scene 1 has no"),
+        (
+            "generate_image",
+            {"video": "Film", "scenes": [1], "model": "Imaginary"},
+            "INVALID_SETTING: this account has no model named 'Imaginary'",
+        ),
+    ],
+)
+async def test_an_error_says_what_is_wrong_and_what_to_do_next(
+    talk: Talk, tool: str, arguments: dict[str, Any], start: str
+) -> None:
+    await talk.production(scenes=1)
+    text = await talk.fail(tool, **arguments)
+    assert text.startswith(start)
+    assert text.endswith(".")
+    assert text.count(". ") >= 1
+
+
+async def test_without_an_account_making_says_how_to_connect(settings: Settings, mode: str) -> None:
+    provider = FakeProvider(connected=False)
+    async with (
+        FlowKit.open(settings, provider=provider) as kit,
+        talking(kit, provider, mode) as talk,
+    ):
+        await talk.do("create_project", name="Fox")
+        await talk.do("add_character", project="Fox", characters=["Mai"])
+        text = await talk.fail("generate_image", project="Fox", characters=["Mai"])
+    assert text.startswith("NOT_CONNECTED: ")
+    assert "flowkit-mcp pair" in text
+
+
+async def test_numbers_names_and_single_values_are_taken_as_meant(talk: Talk) -> None:
+    await talk.production(scenes=2)
+    for scene in (1, "1", "scene 1", "#1", "Scene 1"):
+        found = await talk.do("update_scene", scene=scene, video="film", prompt="x")
+        assert found["scenes"][0]["scene"] == 1
+    by_id = await talk.do("update_scene", scene=found["scenes"][0]["id"], prompt="y")
+    assert by_id["scenes"][0]["scene"] == 1
+    started = await talk.do("generate_image", project="Fox", scenes="2", orientations="VERTICAL")
+    number = started["jobs"][0]["job"]
+    for job in (number, str(number), f"job {number}", f"#{number}"):
+        assert (await talk.do("list_jobs", job=job))["job"]["job"] == number
+    waited = await talk.do("wait", jobs=f"[{number}]")
+    assert waited["jobs"][0]["job"] == number
+
+
+async def test_a_fault_of_ours_reaches_the_model_as_a_fault_of_ours(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_args: object) -> None:
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr(type(talk.kit), "status", broken)
+    text = await talk.fail("status")
+    assert text.startswith("BUG: status ended with ZeroDivisionError. Please report it")
+    assert "secret" not in text
+    assert "secret detail" in caplog.text  # the log has the trace
