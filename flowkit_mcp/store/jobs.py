@@ -124,9 +124,11 @@ async def to_cancel(reads: Reads) -> list[Job]:
     return await rows(reads, Job, f"SELECT * FROM job WHERE cancel_requested = 1 AND {LIVE}")
 
 
-async def next_run_at(reads: Reads) -> int | None:
-    """When the next job is due."""
-    found = await reads.all(f"SELECT min(run_at) AS at FROM job WHERE {READY}")
+async def next_run_at(reads: Reads, *, after: int) -> int | None:
+    """When the next job becomes due that was not due at `after`."""
+    found = await reads.all(
+        f"SELECT min(run_at) AS at FROM job WHERE {READY} AND run_at > :after", after=after
+    )
     return found[0]["at"]
 
 

@@ -48,9 +48,10 @@ class Worker:
         try:
             while not self._stopping:
                 self._wake.clear()
+                looked_at = self._shop.clock.now()
                 async with self._looking:
                     await self._round()
-                nap = await self._nap()
+                nap = await self._nap(looked_at)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(nap):
                         await self._wake.wait()
@@ -273,19 +274,21 @@ class Worker:
             self._refreshing.discard(provider.name)
             self._wake.set()
 
-    async def _nap(self) -> float:
-        """Seconds until something is due by the clock alone."""
+    async def _nap(self, looked_at: int) -> float:
+        """Seconds until something is due by the clock alone that was not due at the last look.
+
+        What was due then and is still there waits for something else (room, a gate), whose end wakes us.
+        """
         shop = self._shop
-        now = shop.clock.now()
-        times = [now + int(1000 * LONGEST_SLEEP_S)]
-        due = await jobs.next_run_at(shop.db)
-        if due is not None and due > now:
+        times = [looked_at + int(1000 * LONGEST_SLEEP_S)]
+        due = await jobs.next_run_at(shop.db, after=looked_at)
+        if due is not None:
             times.append(due)
         for state in await operations.provider_states(shop.db):
-            if state.resume_at is not None and state.resume_at > now:
+            if state.resume_at is not None and state.resume_at > looked_at:
                 times.append(state.resume_at)
-        times += [due for due in self._account_due.values() if due > now]
-        return max(0.005, (min(times) - now) / 1000)
+        times += [due for due in self._account_due.values() if due > looked_at]
+        return max(0.005, (min(times) - shop.clock.now()) / 1000)
 
     async def _watch(self) -> None:
         """Jobs that other processes enqueue or cancel are seen through the database."""
