@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, cast, get_type_hints
 
 from mcp.server.mcpserver import AcceptedElicitation, Elicit, ElicitationResult, Resolve
-from mcp.types import CallToolResult
+from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from flowkit_mcp.app import FlowKit
@@ -24,9 +24,7 @@ from flowkit_mcp.server.schemas import MAKES, StrictTool, tool
 _LISTED = 12
 
 Planner = Callable[..., Awaitable[Proposal]]
-ApprovalId = Annotated[
-    str | None, Field(description="Only the id that an APPROVAL_NEEDED error told you to pass back")
-]
+ApprovalId = Annotated[str | None, Field(description="Only from an APPROVAL_NEEDED error")]
 
 
 class Consent(BaseModel):
@@ -41,7 +39,7 @@ class NotApproved(RequestError):
     default_hint = "Ask the person what to change; do not call again unchanged."
 
 
-def spending(plan: Planner, title: str) -> StrictTool:
+def spending(plan: Planner, title: str, acts: ToolAnnotations = MAKES) -> StrictTool:
     """The tool that asks for and then does what `plan` proposes; its arguments are those of `plan`.
 
     `plan` runs once per protocol round and must change nothing.
@@ -84,7 +82,7 @@ def spending(plan: Planner, title: str) -> StrictTool:
         CallToolResult,
         {name: parameter.default for name, parameter in signature.parameters.items()},
     )
-    return tool(run, title, MAKES)
+    return tool(run, title, acts)
 
 
 def _annotate(

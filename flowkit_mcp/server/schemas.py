@@ -33,6 +33,8 @@ SETS = ToolAnnotations(
 OVERWRITES = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
 )
+#: Ends or decides something for good, at the provider too.
+DECIDES = ToolAnnotations(read_only_hint=False, destructive_hint=True)
 #: Makes media at the provider, and may cost credits.
 MAKES = ToolAnnotations(read_only_hint=False, destructive_hint=False)
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from mcp.server import MCPServer
 
-import flowkit_mcp
+from flowkit_mcp import __version__
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.config import Settings
 from flowkit_mcp.server.context import Backstage
@@ -58,7 +58,7 @@ def build(settings: Settings, *, kit: FlowKit | None = None) -> MCPServer[Backst
     return MCPServer(
         NAME,
         title="FlowKit",
-        version=flowkit_mcp.__version__,
+        version=__version__,
         instructions=INSTRUCTIONS,
         tools=list(ALL),
         lifespan=lifespan,

@@ -76,8 +76,7 @@ async def add_character(
     characters: Annotated[list[NewCharacter], OneOrMore, Field(min_length=1, max_length=40)],
 ) -> CallToolResult:
     """Cast characters, locations, creatures, things or groups: whatever must look the same in several scenes.
-    Appearance belongs here, action into the scene. Somebody from another project is cast by name alone.
-    Next: generate_image or upload_image for their reference images, which scenes need.
+    Somebody from another project is cast by name alone. Next: generate_image or upload_image for reference images.
     """
     kit = kit_of(ctx)
     home = await Project.get(kit, project)
@@ -109,12 +108,14 @@ async def update_character(
     character: str,
     project: InProject = None,
     name: str | None = None,
-    entity_type: Kind | None = None,
-    description: Looks | None = None,
-    image_prompt: ImagePrompt = None,
-    voice_description: Voice = None,
+    entity_type: EntityType | None = None,
+    description: str | None = None,
+    image_prompt: str | None = None,
+    voice_description: str | None = None,
 ) -> CallToolResult:
-    """Change somebody of the cast, in every project. Pictures stay as they are until generate_image(new_take=true)."""
+    """Change somebody of the cast (fields as in add_character), in every project. Pictures stay as they are until
+    generate_image(new_take=true).
+    """
     kit = kit_of(ctx)
     home = await Project.get(kit, project) if project else None
     found = await find_character(kit, character, home)

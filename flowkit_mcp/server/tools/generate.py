@@ -37,7 +37,7 @@ Missing = Annotated[bool, Field(description="Everything still empty or stale in 
 ModelName = Annotated[
     str | None, Field(description="Family or key; status(detail='full') lists them")
 ]
-Seed = Annotated[int | None, Field(ge=0, le=2**31 - 1)]
+Seed = Annotated[int | None, Field(ge=0)]
 NewTake = Annotated[bool, Field(description="Another take where one is done")]
 Sides = Sequence[Literal["VERTICAL", "HORIZONTAL"]] | None
 PlanScene = Callable[[Scene, Orientation], Awaitable[Planned]]
@@ -57,9 +57,9 @@ async def generate_image(
     seed: Seed = None,
     new_take: NewTake = False,
 ) -> Proposal:
-    """Make reference images of characters and first frames of scenes. References come first, a scene that continues
-    another needs that one's image; call again after wait for what was not ready. Returns jobs at once.
-    Asks the person if it costs. edit_image changes a picture, upload_image brings one.
+    """Make reference images of characters and first frames of scenes. References come first, and a scene that
+    continues another needs that one's image: call again after wait for what was not ready. Returns jobs at once;
+    asks the person if it costs. edit_image changes a picture, upload_image brings one.
     """
     kit = kit_of(ctx)
     _something(scenes or characters, missing)

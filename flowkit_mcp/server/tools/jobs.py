@@ -28,7 +28,7 @@ from flowkit_mcp.server.handles import (
     job_id,
 )
 from flowkit_mcp.server.results import JobLine, Result, cut, reply
-from flowkit_mcp.server.schemas import OVERWRITES, READS, tool
+from flowkit_mcp.server.schemas import DECIDES, READS, tool
 from flowkit_mcp.server.words import job_line, job_lines, jobs_call
 
 BEAT_S = 8.0
@@ -88,7 +88,7 @@ async def wait(
     max_wait_s: Annotated[float, Field(ge=0, le=50)] = 45,
 ) -> CallToolResult:
     """Wait until jobs have ended or need a person, with progress; answers with the files. Call it again while done is
-    false: it ends after 45 s so that no client gives up, and the jobs go on regardless.
+    false; the jobs go on regardless.
     """
     kit = kit_of(ctx)
     ids = await _meant(kit, jobs, video, project)
@@ -290,6 +290,6 @@ async def _reopen(kit: FlowKit) -> CallToolResult:
 TOOLS = (
     tool(wait, "Wait for jobs", READS),
     tool(list_jobs, "List jobs", READS),
-    tool(cancel_job, "Cancel a job", OVERWRITES),
-    spending(resolve_job, "Decide about a job"),
+    tool(cancel_job, "Cancel a job", DECIDES),
+    spending(resolve_job, "Decide about a job", DECIDES),
 )

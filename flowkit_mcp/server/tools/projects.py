@@ -105,10 +105,8 @@ async def update_project(
     description: str | None = None,
     story: str | None = None,
     language: str | None = None,
-    style: Style | None = None,
-    archived: Annotated[
-        bool | None, Field(description="true hides it from lists, nothing is deleted")
-    ] = None,
+    style: str | None = None,
+    archived: Annotated[bool | None, Field(description="Hide it; nothing is deleted")] = None,
 ) -> CallToolResult:
     """Change a production's texts or style, or archive it. Pictures made before keep the old style."""
     values = _given(name=name, description=description, story=story, language=language, style=style)

@@ -33,6 +33,7 @@ ClipText = Annotated[str | None, Field(description='For the clip, may be timed: 
 Narration = Annotated[str | None, Field(description="Spoken over the scene in the cut")]
 
 PREVIOUS = "previous"
+_TOLD = 10
 
 
 class NewScene(Strict):
@@ -58,7 +59,7 @@ class NewScene(Strict):
 class SceneLine(Result):
     scene: int
     id: str
-    prompt: str
+    prompt: str | None = None
     continues: int | None = None
     characters: list[str] | None = None
 
@@ -103,14 +104,14 @@ async def update_scene(
     scene: SceneName,
     video: InVideo = None,
     project: InProject = None,
-    prompt: Prompt | None = None,
-    image_prompt: FrameText = None,
-    video_prompt: ClipText = None,
-    narration: Narration = None,
+    prompt: str | None = None,
+    image_prompt: str | None = None,
+    video_prompt: str | None = None,
+    narration: str | None = None,
     characters: Names = None,
 ) -> CallToolResult:
-    """Change a scene's texts or who is in it ([] for nobody). What was made stays until made anew with
-    new_take=true.
+    """Change a scene's texts (as in add_scene) or who is in it ([] for nobody). What was made stays until made anew
+    with new_take=true.
     """
     kit = kit_of(ctx)
     found = await find_scene(kit, scene, video, project)
@@ -150,16 +151,13 @@ async def move_scene(
 
 async def remove(
     ctx: Ctx,
-    what: Annotated[
-        Literal["scene", "video", "character"],
-        Field(description="character: out of the project's cast and scenes only"),
-    ],
+    what: Literal["scene", "video", "character"],
     which: Annotated[Handle, Field(description="Scene number, title, name or id")],
     video: InVideo = None,
     project: Annotated[str | None, Field(description="Needed for a character")] = None,
 ) -> CallToolResult:
-    """Take out a scene, a video, or a character's link to a project. Media that were paid for stay in the library,
-    and so does the character. update_project(archived=true) puts a whole project away.
+    """Take out a scene, a video, or a character's link to a project. Paid media and the character itself stay in the
+    library. update_project(archived=true) puts a whole project away.
     """
     kit = kit_of(ctx)
     if what == "scene":
@@ -210,15 +208,16 @@ async def _draft(
 
 async def _list(video: Video, scenes: list[Scene], step: str) -> SceneList:
     numbers = {scene.id: scene.number for scene in await video.get_scenes()}
+    few = len(scenes) <= _TOLD  # of many, the caller knows what it has just written
     return SceneList(
         video=video.title,
         scenes=[
             SceneLine(
                 scene=scene.number,
                 id=scene.id,
-                prompt=cut(scene.row.prompt, 60),
+                prompt=cut(scene.row.prompt, 60) if few else None,
                 continues=numbers.get(scene.row.parent_scene_id or ""),
-                characters=[one.name for one in await scene.cast()] or None,
+                characters=([one.name for one in await scene.cast()] or None) if few else None,
             )
             for scene in scenes
         ],

@@ -79,9 +79,8 @@ async def get_project(
     from_scene: Annotated[int, Field(ge=1, description="First scene of the page")] = 1,
     detail: Detail = "concise",
 ) -> CallToolResult:
-    """The state of a production: cast with reference images, videos, and per scene and orientation whether image,
-    video and upscale are done, stale (made from a picture no longer in use), under way or empty.
-    detail="full" adds whole prompts, ids and file paths.
+    """The state of a production: cast, videos, and what each scene's image, video and upscale slots hold: done,
+    stale (made from a picture no longer in use), under way or empty. detail="full" adds whole texts, ids and paths.
     """
     kit = kit_of(ctx)
     found = await Project.get(kit, project)
