@@ -6,6 +6,7 @@ again if it dies. Everything is written into one folder.
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Generator
@@ -28,6 +29,7 @@ from flowkit_mcp.errors import Conflict, FlowKitError
 from flowkit_mcp.store.lock import LeaderLock
 
 SERVER_LIVES = 3
+LOG_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def demo(out: Path, *, as_json: bool) -> int:
@@ -42,6 +44,8 @@ def demo(out: Path, *, as_json: bool) -> int:
 
         async def run() -> int:
             out.mkdir(parents=True, exist_ok=True)
+            # What the simulator and its browser complain of belongs to the folder, not between the lines.
+            logging.basicConfig(filename=out / "simulator.log", encoding="utf-8", format=LOG_LINE)
             reports.append(await _demo(out.absolute(), where, begun))
             return 0
 

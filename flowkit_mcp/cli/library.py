@@ -92,6 +92,14 @@ def claim(
     return settings
 
 
+def simulator_folder(settings: Settings) -> Path:
+    """Where a simulated library's Flow and browser live: beside it, as they would on another machine.
+
+    In it they would be swept with the library's own unfinished files.
+    """
+    return settings.library.with_name(f"{settings.library.name}-simulator")
+
+
 def synced_by(library: Path) -> str | None:
     """The part of the path that belongs to a program which copies files behind our back."""
     for part in library.parts:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 
 from flowkit_mcp.bridge.pairing import CODE_LIFE_MS, PairingBook
+from flowkit_mcp.cli.library import simulator_folder
 from flowkit_mcp.cli.ports import taken
 from flowkit_mcp.cli.stopping import parent_gone
 from flowkit_mcp.clock import Clock
@@ -114,7 +115,7 @@ async def simulator(
         OSError: the port is taken.
     """
     async with Simulator.run(
-        settings.state_dir / "simulator", port=port, tier=tier, credits=credits, pace=pace
+        simulator_folder(settings) / "flow", port=port, tier=tier, credits=credits, pace=pace
     ) as service:
         if not browser:
             yield service
@@ -135,7 +136,7 @@ def _complain(task: asyncio.Task[None]) -> None:
 
 async def _browse(settings: Settings, url: str, say: Say) -> None:
     book = PairingBook(settings.pairing_file, Clock())
-    profile = settings.state_dir / "stand-in"
+    profile = simulator_folder(settings) / "browser"
     while True:
         instance = BrowserProfile(profile).identity.instance
         paired = any(known.instance == instance for known in book.profiles())

@@ -118,7 +118,9 @@ class Books:
                 ).fetchone()[0]
             )
         db.close()
-        kept = json.loads(next((state / "simulator").glob("*.json")).read_text(encoding="utf-8"))
+        kept = json.loads(
+            next((out / "library-simulator" / "flow").glob("*.json")).read_text(encoding="utf-8")
+        )
         self.ledger: list[dict[str, Any]] = kept["ledger"]
 
     def check(self) -> None:

@@ -90,7 +90,8 @@ def test_nothing_is_written_outside_the_chosen_folder(
 ) -> None:
     run, _ = made
     assert [path.name for path in run.out.parent.iterdir()] == [run.out.name]
-    assert (run.out / "server.log").read_text(encoding="utf-8") == ""
+    for log in ("server.log", "simulator.log"):
+        assert (run.out / log).read_text(encoding="utf-8") == "", "nothing to complain of"
 
 
 def test_afterwards_status_and_doctor_know_the_library_as_simulated(
