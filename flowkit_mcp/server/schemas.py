@@ -56,6 +56,8 @@ class StrictTool(Tool):
     async def run(
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
     ) -> Any:
+        if unknown := [name for name in arguments if name not in self._properties]:
+            raise ToolError(str(self._complaint(unknown, self._mistakes(arguments))))
         try:
             return await super().run(arguments, context, convert_result)
         except UnexpectedToolError as error:
@@ -69,14 +71,28 @@ class StrictTool(Tool):
         except ToolError as error:
             cause = error.__cause__
             if isinstance(cause, ValidationError):
-                raise ToolError(str(self._complaint(cause))) from cause
+                found = cause.errors(include_url=False)
+                raise ToolError(str(self._complaint([], found))) from cause
             raise ToolError(str(cause or error)) from cause
 
-    def _complaint(self, error: ValidationError) -> InvalidSetting:
+    @property
+    def _properties(self) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", self.parameters.get("properties", {}))
+
+    def _mistakes(self, arguments: Mapping[str, Any]) -> list[ErrorDetails]:
+        """What else is wrong, so that everything is said at once."""
+        known = {name: value for name, value in arguments.items() if name in self._properties}
+        try:
+            self.fn_metadata.validate_arguments(known)
+        except ValidationError as error:
+            return error.errors(include_url=False)
+        return []
+
+    def _complaint(self, unknown: list[str], found: list[ErrorDetails]) -> InvalidSetting:
         """The first few mistakes in the arguments, each with its field and its remedy."""
-        found = error.errors(include_url=False)
-        known = list(cast("Mapping[str, Any]", self.parameters.get("properties", {})))
-        said = list(dict.fromkeys(_say(item, known, self.parameters) for item in found))
+        known = list(self._properties)
+        said = [f"unknown argument {name!r}{_nearest(name, known)}" for name in unknown]
+        said += dict.fromkeys(_say(item, self.parameters) for item in found)
         more = f" (and {len(said) - _SHOWN} more)" if len(said) > _SHOWN else ""
         return InvalidSetting(
             "; ".join(said[:_SHOWN]) + more,
@@ -87,10 +103,8 @@ class StrictTool(Tool):
 def tool(fn: Callable[..., Any], title: str, hints: ToolAnnotations) -> StrictTool:
     """Make a tool of an async function; its docstring is the description, its annotations the schema."""
     made = cast(StrictTool, StrictTool.from_function(fn, title=title, annotations=hints))
-    model = made.fn_metadata.arg_model
-    model.model_config["extra"] = "forbid"
-    model.model_rebuild(force=True)
-    made.parameters = lean(model.model_json_schema(by_alias=True))
+    # Strictness is checked in `run`: to rebuild the SDK's model with extra="forbid" would double the time to start.
+    made.parameters = {"additionalProperties": False} | lean(made.parameters)
     made.description = " ".join(made.description.split())
     return made
 
@@ -135,14 +149,14 @@ def _without_null(node: dict[str, Any]) -> dict[str, Any]:
 # ---- what is wrong with the arguments ----------------------------------------------------------
 
 
-def _say(item: ErrorDetails, known: list[str], schema: dict[str, Any]) -> str:
+def _say(item: ErrorDetails, schema: dict[str, Any]) -> str:
     """One mistake in words, without what pydantic calls things."""
     parts = [part for part in item["loc"] if not _internal(part)]
     field = _path(parts)
     given = item.get("input")
     match item["type"]:
         case "extra_forbidden":
-            names = known if len(parts) == 1 else _fields_at(schema, parts[:-1])
+            names = _fields_at(schema, parts[:-1])
             return f"unknown argument {field!r}{_nearest(str(parts[-1]), names)}"
         case "missing":
             return f"argument {field!r} is missing"

@@ -11,78 +11,73 @@ from talk import Talk, talking
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.config import Settings
 
-
-@pytest.mark.parametrize(
-    ("tool", "arguments", "words"),
-    [
-        ("generate_video", {"qualty": 1}, ["unknown argument 'qualty'", "generate_video takes: "]),
-        ("generate_video", {"scene": [1]}, ["unknown argument 'scene' (did you mean 'scenes'?)"]),
-        ("create_project", {}, ["argument 'name' is missing"]),
-        (
-            "generate_video",
-            {"video": "Film", "mode": "strt"},
-            ["'mode' must be one of 'auto', 'start' or 'start_end', not 'strt'", "mean 'start'"],
-        ),
-        (
-            "add_scene",
-            {"scenes": [{"prompt": "a"}, {"promt": "b"}]},
-            ["unknown argument 'scenes[2].promt' (did you mean 'prompt'?)", "'scenes[2].prompt'"],
-        ),
-        ("add_scene", {"scenes": [7]}, ["'scenes[1]' must be an object, not 7"]),
-        ("add_scene", {"video": "Film", "scenes": []}, ["'scenes'", "at least 1 item"]),
-        ("wait", {"max_wait_s": 90}, ["'max_wait_s'", "less than or equal to 50"]),
-        ("move_scene", {"scene": 1, "to": "first"}, ["'to'", "valid integer"]),
-        ("list_jobs", {"job": "the last"}, ["'the last' is not a job", "list_jobs"]),
-        (
-            "add_character",
-            {"project": "Fox", "characters": [{"name": "Bo", "entity_type": "person"}]},
-            ["'characters[1].entity_type' must be one of 'character', 'location'"],
-        ),
-    ],
-)
-async def test_a_mistake_names_the_field_and_the_remedy(
-    talk: Talk, tool: str, arguments: dict[str, Any], words: list[str]
-) -> None:
-    text = await talk.fail(tool, **arguments)
-    assert text.startswith("INVALID_SETTING: ")
-    for word in words:
-        assert word in text
-    for noise in ("pydantic", "https://", "Error executing", "[type="):
-        assert noise not in text
+MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("generate_video", {"qualty": 1}, ["unknown argument 'qualty'", "generate_video takes: "]),
+    ("generate_video", {"scene": [1]}, ["unknown argument 'scene' (did you mean 'scenes'?)"]),
+    ("create_project", {}, ["argument 'name' is missing"]),
+    (
+        "generate_video",
+        {"video": "Film", "mode": "strt"},
+        ["'mode' must be one of 'auto', 'start' or 'start_end', not 'strt'", "mean 'start'"],
+    ),
+    (
+        "add_scene",
+        {"scenes": [{"prompt": "a"}, {"promt": "b"}]},
+        ["unknown argument 'scenes[2].promt' (did you mean 'prompt'?)", "'scenes[2].prompt'"],
+    ),
+    ("add_scene", {"scenes": [7]}, ["'scenes[1]' must be an object, not 7"]),
+    ("add_scene", {"video": "Film", "scenes": []}, ["'scenes'", "at least 1 item"]),
+    ("wait", {"max_wait_s": 90}, ["'max_wait_s'", "less than or equal to 50"]),
+    ("move_scene", {"scene": 1, "to": "first"}, ["'to'", "valid integer"]),
+    ("list_jobs", {"job": "the last"}, ["'the last' is not a job", "list_jobs"]),
+    (
+        "add_character",
+        {"project": "Fox", "characters": [{"name": "Bo", "entity_type": "person"}]},
+        ["'characters[1].entity_type' must be one of 'character', 'location'"],
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("tool", "arguments", "start"),
-    [
-        ("get_project", {"project": "Nope"}, "NOT_FOUND: no project 'Nope'; there are: 'Fox'"),
-        ("add_scene", {"video": "Nope", "scenes": ["a"]}, "NOT_FOUND: no video 'Nope'; there are"),
-        ("update_scene", {"scene": 9, "video": "Film", "prompt": "x"}, "NOT_FOUND: no scene 9"),
-        ("update_scene", {"scene": 9, "prompt": "x"}, "NOT_FOUND: scene 9 of which video"),
-        ("update_scene", {"scene": 1, "video": "Film"}, "INVALID_SETTING: nothing to change"),
-        ("generate_image", {"video": "Film"}, "INVALID_SETTING: nothing to make is given"),
-        ("generate_video", {"missing": True}, "INVALID_SETTING: neither video nor project"),
-        ("edit_image", {"prompt": "x"}, "INVALID_SETTING: pass either scene or character"),
-        ("cancel_job", {"job": 77}, "NOT_FOUND: no job 77"),
-        ("resolve_job", {"action": "reopen"}, "INVALID_SETTING: reopen is for a provider"),
-        ("resolve_job", {"action": "retry"}, "INVALID_SETTING: job is not given"),
-        ("remove", {"what": "character", "which": "Mai"}, "INVALID_SETTING: project is not given"),
-        ("upload_image", {"path": "/a.png"}, "INVALID_SETTING: pass either character or scene"),
-        ("select_take", {"take": 3, "scene": 1, "video": "Film"}, "NOT_FOUND: scene 1 has no"),
-        (
-            "generate_image",
-            {"video": "Film", "scenes": [1], "model": "Imaginary"},
-            "INVALID_SETTING: this account has no model named 'Imaginary'",
-        ),
-    ],
-)
-async def test_an_error_says_what_is_wrong_and_what_to_do_next(
-    talk: Talk, tool: str, arguments: dict[str, Any], start: str
-) -> None:
+async def test_a_mistake_names_the_field_and_the_remedy(talk: Talk) -> None:
+    for tool, arguments, words in MISTAKES:
+        text = await talk.fail(tool, **arguments)
+        assert text.startswith("INVALID_SETTING: "), text
+        for word in words:
+            assert word in text, (tool, arguments)
+        for noise in ("pydantic", "https://", "Error executing", "[type="):
+            assert noise not in text, text
+
+
+REFUSALS: list[tuple[str, dict[str, Any], str]] = [
+    ("get_project", {"project": "Nope"}, "NOT_FOUND: no project 'Nope'; there are: 'Fox'"),
+    ("add_scene", {"video": "Nope", "scenes": ["a"]}, "NOT_FOUND: no video 'Nope'; there are"),
+    ("update_scene", {"scene": 9, "video": "Film", "prompt": "x"}, "NOT_FOUND: no scene 9"),
+    ("update_scene", {"scene": 9, "prompt": "x"}, "NOT_FOUND: scene 9 of which video"),
+    ("update_scene", {"scene": 1, "video": "Film"}, "INVALID_SETTING: nothing to change"),
+    ("generate_image", {"video": "Film"}, "INVALID_SETTING: nothing to make is given"),
+    ("generate_video", {"missing": True}, "INVALID_SETTING: neither video nor project"),
+    ("edit_image", {"prompt": "x"}, "INVALID_SETTING: pass either scene or character"),
+    ("cancel_job", {"job": 77}, "NOT_FOUND: no job 77"),
+    ("resolve_job", {"action": "reopen"}, "INVALID_SETTING: reopen is for a provider"),
+    ("resolve_job", {"action": "retry"}, "INVALID_SETTING: job is not given"),
+    ("remove", {"what": "character", "which": "Mai"}, "INVALID_SETTING: project is not given"),
+    ("upload_image", {"path": "/a.png"}, "INVALID_SETTING: pass either character or scene"),
+    ("select_take", {"take": 3, "scene": 1, "video": "Film"}, "NOT_FOUND: scene 1 has no"),
+    (
+        "generate_image",
+        {"video": "Film", "scenes": [1], "model": "Imaginary"},
+        "INVALID_SETTING: this account has no model named 'Imaginary'",
+    ),
+]
+
+
+async def test_an_error_says_what_is_wrong_and_what_to_do_next(talk: Talk) -> None:
     await talk.production(scenes=1)
-    text = await talk.fail(tool, **arguments)
-    assert text.startswith(start)
-    assert text.endswith(".")
-    assert text.count(". ") >= 1
+    for tool, arguments, start in REFUSALS:
+        text = await talk.fail(tool, **arguments)
+        assert text.startswith(start), text
+        assert text.endswith("."), text
+        assert text.count(". ") >= 1, text
 
 
 async def test_without_an_account_making_says_how_to_connect(settings: Settings, mode: str) -> None:

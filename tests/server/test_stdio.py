@@ -133,8 +133,9 @@ async def test_the_newer_era_needs_no_handshake(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there only end-of-file is a clean end")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "mid-call"])
+@pytest.mark.parametrize(
+    ("name", "busy"), [("SIGINT", True), ("SIGTERM", True), ("SIGTERM", False), ("SIGHUP", False)]
+)
 async def test_a_signal_ends_it_cleanly(tmp_path: Path, name: str, busy: bool) -> None:
     number = await a_job_that_waits(tmp_path) if busy else None
     async with serving(tmp_path) as wire:
