@@ -55,6 +55,11 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("update_scene", {"scene": 9, "prompt": "x"}, "NOT_FOUND: scene 9 of which video"),
     ("update_scene", {"scene": 1, "video": "Film"}, "INVALID_SETTING: nothing to change"),
     ("generate_image", {"video": "Film"}, "INVALID_SETTING: nothing to make is given"),
+    (
+        "generate_video",
+        {"video": "Film", "missing": True, "new_take": True},
+        "INVALID_SETTING: missing and new_take contradict each other",
+    ),
     ("generate_video", {"missing": True}, "INVALID_SETTING: neither video nor project"),
     ("edit_image", {"prompt": "x"}, "INVALID_SETTING: pass either scene or character"),
     ("cancel_job", {"job": 77}, "NOT_FOUND: no job 77"),

@@ -62,7 +62,7 @@ async def generate_image(
     asks the person if it costs. edit_image changes a picture, upload_image brings one.
     """
     kit = kit_of(ctx)
-    _something(scenes or characters, missing)
+    _something(scenes or characters, missing, new_take)
     batch = Batch(kit, again="call generate_image again", only_missing=missing)
     home = await _home(
         kit, video, project, scenes, needed=missing or bool(scenes and (video or project))
@@ -140,6 +140,7 @@ async def generate_video(
     """Make clips from the first frames of scenes (generate_image first). Returns jobs at once; asks the person,
     with the price of all. Then wait, and merge or upscale.
     """
+    _something(scenes, missing, new_take)
     batch = Batch(kit_of(ctx), again="call generate_video again", only_missing=missing)
 
     def planning(scene: Scene, side: Orientation) -> Awaitable[Planned]:
@@ -165,6 +166,7 @@ async def upscale(
     """Make larger versions of clips in use, kept beside them as files of their own. Returns jobs at once;
     asks the person if it costs. merge joins the clips as they are.
     """
+    _something(scenes, missing, new_take)
     batch = Batch(kit_of(ctx), again="call upscale again", only_missing=missing)
 
     def planning(scene: Scene, side: Orientation) -> Awaitable[Planned]:
@@ -178,7 +180,12 @@ async def upscale(
 # ---- what is meant -------------------------------------------------------------------------------
 
 
-def _something(named: object, missing: bool) -> None:
+def _something(named: object, missing: bool, new_take: bool) -> None:
+    if missing and new_take:
+        raise InvalidSetting(
+            "missing and new_take contradict each other",
+            hint="For another take name the scenes or characters.",
+        )
     if not named and not missing:
         raise InvalidSetting(
             "nothing to make is given",
@@ -189,7 +196,6 @@ def _something(named: object, missing: bool) -> None:
 async def _chosen(
     kit: FlowKit, video: str | None, project: str | None, scenes: list[str] | None, missing: bool
 ) -> list[Scene]:
-    _something(scenes, missing)
     found = await find_scenes(kit, scenes or [], video, project)
     if missing:
         home = await find_video(kit, video, project)
