@@ -22,9 +22,14 @@ def run(main: Coroutine[Any, Any, int]) -> int:
     async def watched() -> int:
         loop = asyncio.get_running_loop()
         task = asyncio.ensure_future(main)
-        with contextlib.suppress(NotImplementedError):  # Windows has KeyboardInterrupt alone
-            loop.add_signal_handler(signal.SIGINT, task.cancel)
-            loop.add_signal_handler(signal.SIGTERM, task.cancel)
+
+        def stop() -> None:
+            if not task.cancelling():  # a second Ctrl-C must not cut the cleaning up short
+                task.cancel()
+
+        if sys.platform != "win32":  # there is KeyboardInterrupt alone
+            loop.add_signal_handler(signal.SIGINT, stop)
+            loop.add_signal_handler(signal.SIGTERM, stop)
         try:
             return await task
         except asyncio.CancelledError:
