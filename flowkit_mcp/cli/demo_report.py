@@ -95,9 +95,9 @@ def as_text(report: Report) -> str:
     lines = [f"{report.project}: {report.video}", ""]
     for film in report.films:
         length = "" if film.duration_s is None else f"{film.duration_s:.1f} s"
-        lines.append(f"  {film.orientation.lower():<11} {length:>6}  {film.path}")
-    lines.append(f"  {'in 1080p':<11} {'scene 1':>6} {report.upscale}")
-    lines.append(f"  {'storyboard':<11} {'':>6}  {report.contact_sheet}")
+        lines.append(f"  {film.orientation.lower():<11} {length:>8}  {film.path}")
+    lines.append(f"  {'in 1080p':<11} {'scene 1':>8}  {report.upscale}")
+    lines.append(f"  {'storyboard':<11} {'':>8}  {report.contact_sheet}")
     credits = report.credits
     verdict = "they agree" if credits.agree else "THEY DO NOT AGREE"
     lines += [

@@ -11,7 +11,7 @@ PROJECT: dict[str, Any] = {
         "At dusk Mira and her robot Tock light the lamp of Gull Point. Far out a small boat turns for home. All "
         "night the two of them keep the light burning. In the morning the boat is safe in the bay."
     ),
-    "style": "storybook illustration, soft light, clear colours",
+    "style": "Storybook illustration, soft light, clear colours",
 }
 
 CAST: list[dict[str, Any]] = [
