@@ -29,11 +29,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flowkit_mcp.simulator import batchexecute, made, page
 from flowkit_mcp.simulator.batchexecute import Malformed
-from flowkit_mcp.simulator.faults import ConnectionCut, Refusal, SorryPage
+from flowkit_mcp.simulator.faults import (
+    ConnectionCut,
+    Refusal,
+    SignInPage,
+    SorryPage,
+    WholeCallError,
+)
 from flowkit_mcp.simulator.links import Links
 from flowkit_mcp.simulator.rpcs import Call, Rpcs, UnknownRpc
-from flowkit_mcp.simulator.service import FlowService
-from flowkit_mcp.simulator.state import Fault, Session
+from flowkit_mcp.simulator.service import FaultOrder, FlowService
+from flowkit_mcp.simulator.state import Session
 
 COOKIE = "flow-simulator-session"
 BATCHEXECUTE = "/_/AiSandboxAngularFrontend/data/batchexecute"
@@ -66,6 +72,7 @@ class FlowApp:
             Route("/recaptcha/enterprise.js", self._grecaptcha),
             Route("/recaptcha/token", self._token, methods=["POST"]),
             Route("/content/{what}/{media_id}", self._content),
+            Route("/ai-sandbox-videofx/{what}/{media_id}", self._content),
             Route("/made", self._made),
             Route("/made/data", self._made_data),
             Route("/sim/ledger", self._ledger),
@@ -107,7 +114,9 @@ class FlowApp:
         action = form.get("action", [""])[0]
         if not action:
             return JSONResponse({"error": "no action"}, HTTPStatus.BAD_REQUEST)
-        return JSONResponse({"token": self._service.captcha.mint(session.account, action)})
+        newest_only = self._service.state.switches.captcha_parallel == "newest_only"
+        token = self._service.captcha.mint(session.account, action, newest_only=newest_only)
+        return JSONResponse({"token": token})
 
     async def _batchexecute(self, request: Request) -> Response:
         """HTTP 200 for most failures; 401 signed out, 400 stale `at` or no call, 403 stale `bl` (§1.1)."""
@@ -130,6 +139,10 @@ class FlowApp:
             ]
         except UnknownRpc:
             return self._frames([batchexecute.whole_call_error(400)])
+        except WholeCallError:
+            return self._frames([batchexecute.whole_call_error(500)])
+        except SignInPage:
+            return self._sign_in_page()
         except SorryPage:
             return HTMLResponse(page.SORRY, HTTPStatus.FORBIDDEN)
         except ConnectionCut:
@@ -144,9 +157,12 @@ class FlowApp:
             _log.info("%s refused: %s", call.rpc, refusal)
             return batchexecute.refusal(call.rpc, refusal.slot)
 
+    def _sign_in_page(self) -> Response:
+        return HTMLResponse(page.flow_page(None, self._service.build_label))
+
     def _frames(self, frames: list[list[Any]], status: int = HTTPStatus.OK) -> Response:
         self._replies += 1
-        text = batchexecute.encode(frames, self._replies)
+        text = batchexecute.encode(frames, self._replies, self._service.state.switches.framing)
         return Response(text, status, media_type=batchexecute.CONTENT_TYPE)
 
     async def _content(self, request: Request) -> Response:
@@ -162,6 +178,11 @@ class FlowApp:
         if not path.is_file():
             return PlainTextResponse("Not found.", HTTPStatus.NOT_FOUND)
         mime = media.mime if what == media.kind else "image/jpeg"
+        damage = self._service.state.switches.media_bytes
+        if what == "video" and damage != "right":
+            data = path.read_bytes()
+            data = data[:-7] if damage == "wrong_size" else data.replace(b"ftyp", b"ftxx", 1)
+            return Response(data, media_type=mime)
         return FileResponse(path, media_type=mime, headers={"cache-control": "private, max-age=60"})
 
     def _session(self, request: Request) -> Session | None:
@@ -194,8 +215,8 @@ class FlowApp:
 
     async def _fault(self, request: Request) -> Response:
         def add(body: dict[str, Any]) -> None:
-            fault = Fault.model_validate({"times": 1} | body)
-            self._service.add_fault(fault.rpc, fault.kind, fault.times)
+            order = FaultOrder.model_validate(body)
+            self._service.add_fault(order.rpc, order.kind, order.times, order.for_s)
 
         return await self._change(request, add)
 

@@ -61,7 +61,7 @@ def whole_call_error(code: int) -> list[Any]:
     return ["er", None, None, None, None, code, None, None, None, 5]
 
 
-def encode(frames: list[list[Any]], number: int) -> str:
+def encode(frames: list[list[Any]], number: int, framing: str = "mixed") -> str:
     """The body of a reply; `number` counts replies, and varies how frames are cut into chunks.
 
     The length lines are wrong on purpose, as Flow's are: nothing may rely on them.
@@ -70,7 +70,7 @@ def encode(frames: list[list[Any]], number: int) -> str:
         ["di", 400 + number % 300],
         ["af.httprm", 399 + number % 300, str(-(7**23) - number), 49],
     ]
-    if number % 3 == 1:
+    if framing == "split" or (framing == "mixed" and number % 3 == 1):
         chunks = [*([frame] for frame in frames), tail]
     else:
         chunks = [[*frames, *tail]]

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from flowkit_mcp.clock import Clock
 
 SITE_KEY = "6LdsFiUsAAAAAIjVDZcuLhaHiDn5nnHVXVRQGeMV"
-LIFETIME_MS = 120_000
 
 IMAGE = ("IMAGE_GENERATION",)
 VIDEO = ("VIDEO_GENERATION",)
 #: The sources disagree on the action of an upload, so either is accepted (flow-wire §1.3).
 UPLOAD = ("IMAGE_GENERATION", "UPLOAD_IMAGE")
+#: Unused tokens held; the oldest go first.
+_KEPT = 10_000
 
 
 @dataclass(frozen=True)
 class _Token:
     account: str
     action: str
-    expires_at: int
+    minted_at: int
 
 
 class CaptchaDesk:
@@ -31,20 +32,24 @@ class CaptchaDesk:
         self._clock = clock
         self._open: dict[str, _Token] = {}
 
-    def mint(self, account: str, action: str) -> str:
+    def mint(self, account: str, action: str, *, newest_only: bool = False) -> str:
         """A token of 2400 characters for one call by this account."""
-        now = self._clock.now()
-        self._open = {text: token for text, token in self._open.items() if token.expires_at > now}
+        if newest_only:
+            self._open = {t: token for t, token in self._open.items() if token.account != account}
         text = secrets.token_urlsafe(1800)
-        self._open[text] = _Token(account, action, now + LIFETIME_MS)
+        self._open[text] = _Token(account, action, self._clock.now())
+        while len(self._open) > _KEPT:
+            del self._open[next(iter(self._open))]
         return text
 
-    def redeem(self, text: object, account: str, actions: Collection[str]) -> bool:
+    def redeem(
+        self, text: object, account: str, actions: Collection[str], lifetime_s: float
+    ) -> bool:
         """Use a token up, and say whether it was good for one of `actions`."""
         token = self._open.pop(text, None) if isinstance(text, str) else None
         return (
             token is not None
             and token.account == account
             and token.action in actions
-            and self._clock.now() < token.expires_at
+            and self._clock.now() < token.minted_at + lifetime_s * 1000
         )

@@ -83,6 +83,14 @@ class Catalogue(_Data):
     def _by_key(self) -> dict[str, Usage]:
         return {usage.key: usage for family in self.family for usage in family.usages}
 
+    @cached_property
+    def _families(self) -> dict[str, str]:
+        return {usage.key: family.id for family in self.family for usage in family.usages}
+
+    def family_of(self, usage: Usage) -> str | None:
+        """The id of its family, None where it goes by a new name."""
+        return self._families.get(usage.key)
+
     def usage(self, key: str) -> Usage | None:
         return self._by_key.get(key)
 

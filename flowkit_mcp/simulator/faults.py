@@ -47,6 +47,18 @@ class SorryPage(Exception):
     """A network-level block: HTTP 403 with an HTML page (flow-wire §9.2)."""
 
 
+class SignInPage(Exception):
+    """HTTP 200 with a page where an answer should be (flow-wire §1.1)."""
+
+
+class WholeCallError(Exception):
+    """The call as a whole failed: an `er` frame, or HTTP 500 in lane labs (flow-wire §2.1)."""
+
+
+class NoData(Exception):
+    """Carried out, and answered with an empty payload (flow-wire §2.1)."""
+
+
 def unusual_activity() -> Refusal:
     """The one answer to every captcha trouble (flow-wire §1.3)."""
     return Refusal(
@@ -68,6 +80,13 @@ FaultKind = Literal[
     "cut_after",
     "html_sorry",
     "missing_url",
+    "user_quota",
+    "concurrent",
+    "model_denied",
+    "er_frame",
+    "null_payload",
+    "html_page",
+    "poll_missing",
 ]
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 
@@ -85,6 +104,13 @@ FAULTS_EXPLAINED: dict[FaultKind, str] = {
     "cut_after": "connection closed after it was accepted and charged",
     "html_sorry": "HTTP 403 with a page titled Sorry…",
     "missing_url": "as29s: finished, but the address is not there yet",
+    "user_quota": "refused: credits or quota of the user used up",
+    "concurrent": "refused: too many jobs at once",
+    "model_denied": "refused: not in this plan",
+    "er_frame": "an er frame (batchexecute) or HTTP 500 for the whole call; nothing was done",
+    "null_payload": "carried out, but answered without any data",
+    "html_page": "HTTP 200 with a sign-in page; nothing was done",
+    "poll_missing": "a poll without the first of its ids",
 }
 
 _REFUSALS: dict[FaultKind, tuple[Grpc, str | None]] = {
@@ -95,6 +121,9 @@ _REFUSALS: dict[FaultKind, tuple[Grpc, str | None]] = {
     "internal": (Grpc.INTERNAL, None),
     "unavailable": (Grpc.UNAVAILABLE, "HIGH_TRAFFIC"),
     "unauthenticated": (Grpc.UNAUTHENTICATED, None),
+    "user_quota": (Grpc.RESOURCE_EXHAUSTED, "USER_QUOTA_REACHED"),
+    "concurrent": (Grpc.RESOURCE_EXHAUSTED, "CONCURRENT_LIMIT_REACHED"),
+    "model_denied": (Grpc.PERMISSION_DENIED, "MODEL_ACCESS_DENIED"),
 }
 
 
@@ -106,6 +135,10 @@ def raise_before(kind: FaultKind) -> None:
         raise ConnectionCut
     if kind == "html_sorry":
         raise SorryPage
+    if kind == "html_page":
+        raise SignInPage
+    if kind == "er_frame":
+        raise WholeCallError
     if kind in _REFUSALS:
         code, reason = _REFUSALS[kind]
         raise Refusal(code, reason)
@@ -117,6 +150,8 @@ def raise_after(kind: FaultKind) -> None:
         raise ConnectionCut
     if kind == "internal_after":
         raise Refusal(Grpc.INTERNAL)
+    if kind == "null_payload":
+        raise NoData
 
 
 @dataclass(frozen=True)
@@ -150,6 +185,8 @@ _FAILURES = {
     "fail-noreason": "",
     "audio-filtered": "AUDIO_FILTERED",
     "prominent": "PROMINENT_PEOPLE_FILTER_FAILED",
+    "filtered": "IP_INPUT_IMAGE",
+    "unsafe-later": "UNSAFE_GENERATION",
 }
 
 MARKERS_EXPLAINED = {
@@ -158,6 +195,8 @@ MARKERS_EXPLAINED = {
     "[[fail-noreason]]": "accepted, then fails without a reason; refunded",
     "[[audio-filtered]]": "accepted, then the audio filter stops it; refunded",
     "[[prominent]]": "accepted, then stopped for a face of a known person; refunded",
+    "[[filtered]]": "accepted, then fails over an input picture; visibility FILTERED; refunded",
+    "[[unsafe-later]]": "accepted, then its output is found unsafe; refunded",
     "[[slow=SECONDS]]": "takes so much longer (times pace)",
     "[[cut]]": "accepted and charged, then the connection is closed without an answer",
     "[[stuck]]": "accepted and charged, and never starts",

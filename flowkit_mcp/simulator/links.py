@@ -15,14 +15,14 @@ What = Literal["image", "video"]
 
 
 class Links:
-    """Makes and checks `<base>/content/<what>/<id>?Expires=…&KeyName=…&Signature=…`."""
+    """Makes and checks `<base>/<path>/<what>/<id>?Expires=…&KeyName=…&Signature=…`."""
 
     def __init__(self, base: str, key: str, clock: Clock) -> None:
         self._base = base
         self._key = key.encode("utf-8")
         self._clock = clock
 
-    def sign(self, what: What, media_id: str, lifetime_s: float) -> str:
+    def sign(self, what: What, media_id: str, lifetime_s: float, path: str) -> str:
         # Millisecond expiry would show in the address; whole seconds are what Flow prints.
         expires = int(self._clock.now() / 1000 + lifetime_s)
         query = urlencode(
@@ -32,7 +32,7 @@ class Links:
                 "Signature": self._signature(what, media_id, str(expires)),
             }
         )
-        return f"{self._base}/content/{what}/{media_id}?{query}"
+        return f"{self._base}/{path}/{what}/{media_id}?{query}"
 
     def good(self, what: str, media_id: str, query: Mapping[str, str]) -> bool:
         expires = query.get("Expires", "")

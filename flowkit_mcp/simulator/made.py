@@ -9,7 +9,8 @@ from typing import Any
 from flowkit_mcp.simulator.faults import FAULTS_EXPLAINED, MARKERS_EXPLAINED
 from flowkit_mcp.simulator.links import What
 from flowkit_mcp.simulator.service import Commands, FlowService
-from flowkit_mcp.simulator.state import Media, Status, Switches
+from flowkit_mcp.simulator.state import Media, Status
+from flowkit_mcp.simulator.switches import Switches
 
 Sign = Callable[[What, str], str]
 

@@ -9,7 +9,8 @@ from flowkit_mcp.simulator.catalogue import Catalogue, Family, Usage
 from flowkit_mcp.simulator.ids import spread
 from flowkit_mcp.simulator.links import What
 from flowkit_mcp.simulator.slots import stamp, trim
-from flowkit_mcp.simulator.state import Account, Media, Project, Status, Workflow
+from flowkit_mcp.simulator.state import Account, Character, Media, Project, Status, Workflow
+from flowkit_mcp.simulator.voices import VOICES
 
 Sign = Callable[[What, str], str]
 
@@ -22,24 +23,24 @@ USAGE_SLOTS = 25
 PAYGATES = {1: 0, 2: 1, 3: 2}
 
 
-def credits(account: Account) -> list[Any]:
+def credits(account: Account, balance: int) -> list[Any]:
     """`[balance, paygate, sku, serviceTier, null, subscriptionCredits]` (§3.1)."""
     tier = account.service_tier
-    return [account.balance, PAYGATES[tier], tier, tier, None, account.balance]
+    return [balance, PAYGATES[tier], tier, tier, None, balance]
 
 
-def models(catalogue: Catalogue, offered: Callable[[Usage], bool]) -> list[Any]:
+def models(catalogue: Catalogue, shown: Callable[[Usage], Usage | None]) -> list[Any]:
     """The catalogue: video families in slot 4, image families in slot 5 (§3.2)."""
 
     def families(media: Literal["image", "video"]) -> list[Any]:
-        return [_family(family, offered) for family in catalogue.family if family.media == media]
+        return [_family(family, shown) for family in catalogue.family if family.media == media]
 
     return [[None, None, None, None, families("video"), families("image")]]
 
 
-def _family(family: Family, offered: Callable[[Usage], bool]) -> list[Any]:
+def _family(family: Family, shown: Callable[[Usage], Usage | None]) -> list[Any]:
     write = _video_usage if family.media == "video" else _image_usage
-    usages = [write(usage) for usage in family.usages if offered(usage)]
+    usages = [write(there) for usage in family.usages if (there := shown(usage))]
     return trim([family.name, usages, None, family.id, None, family.hidden or None])
 
 
@@ -90,6 +91,23 @@ def descriptor(tile: Workflow) -> list[Any]:
     return [tile.id, tile.collection, None, metadata, tile.project]
 
 
+def voices() -> list[Any]:
+    """The preset voices, as external reference media."""
+    return [[voice, 3, voice.capitalize()] for voice in VOICES]
+
+
+def character(one: Character) -> list[Any]:
+    """`[PID, EID, collection, [1, name, [imageRefs, voices, notes], fav, archived], primary, …]` (§6.9).
+
+    The document prints the inner block flat in one place and nested in another; nested is what
+    `rzMKMb` sends.
+    """
+    info = [[[tile] for tile in one.portraits], [[voice] for voice in one.voices], one.notes]
+    block = [1, one.name, info, one.favorited or None, one.archived or None]
+    times = [stamp(one.created_at), stamp(one.updated_at)]
+    return [one.project, one.id, one.collection, block, one.primary, None, *times]
+
+
 def made_image(media: Media, sign: Sign) -> list[Any]:
     """The short record in the reply to `ogiZ0b`; it repeats the ids of the inputs (§4.1)."""
     return [media.id, None, media.workflow, None, None, None, _image(media, sign)]
@@ -114,6 +132,8 @@ def _image_meta(media: Media, sign: Sign) -> list[Any]:
     meta: list[Any] = [None] * 14
     meta[0] = stamp(media.created_at)
     meta[1] = media.title
+    if media.mode == "image_upscale":
+        meta[6] = [None, None, None, [[[None, None, media.inputs[0].id]]]]
     meta[9] = 1
     meta[10] = sign("image", media.id)
     meta[12] = media.prompt or None

@@ -1,31 +1,26 @@
-"""One method per rpc: reads the argument array, asks the service, writes the reply (flow-wire §2.3 ff.).
+"""The rpcs that read and tidy: account, catalogue, projects, tiles, characters, polls, media (flow-wire §2.3 ff.).
 
 What Flow accepts silently is accepted silently here: values in slots that nobody reads, unknown masks,
-references that do not exist, a paging token in the wrong place.
+references that do not exist, a paging token in the wrong place. What makes media is in `rpcs_make.py`.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
-from flowkit_mcp.simulator import captcha, faults, records
-from flowkit_mcp.simulator.catalogue import Mode
-from flowkit_mcp.simulator.faults import ConnectionCut, Grpc, Markers, Refusal
+from flowkit_mcp.simulator import faults, records
+from flowkit_mcp.simulator.counter import Counter
+from flowkit_mcp.simulator.faults import Grpc, NoData, Refusal
 from flowkit_mcp.simulator.links import Links, What
-from flowkit_mcp.simulator.orders import Identity, Order, OrderDesk
 from flowkit_mcp.simulator.service import FlowService
-from flowkit_mcp.simulator.slots import items, prompt_text, slot, text_or_none, wanted
-from flowkit_mcp.simulator.state import Account, Input, Media, Project, Status, Workflow
-from flowkit_mcp.simulator.studio import Studio
+from flowkit_mcp.simulator.shelf import Shelf
+from flowkit_mcp.simulator.slots import items, slot, text_or_none, texts, wanted
+from flowkit_mcp.simulator.state import Account, Media, Project
 
-#: Flow refuses some image models when the call does not say which page it comes from (§2.1).
-NEEDS_SOURCE_PATH = {"BELUGA"}
 DEFAULT_PAGE_SIZE = 20
+MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +32,7 @@ class Call:
     account: str
     source_path: str
     hide_url: bool = False  #: a fault has it that the address is not there yet
+    lose_one: bool = False  #: a fault has it that a poll leaves its first id out
 
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -47,12 +43,12 @@ class UnknownRpc(Exception):
 
 
 class Rpcs:
-    """Answers calls; `links` signs media addresses."""
+    """Answers calls; `links` signs media addresses. Handlers of other modules join by `add`."""
 
-    def __init__(self, service: FlowService, studio: Studio, links: Links) -> None:
-        self._service = service
-        self._studio = studio
-        self._desk = OrderDesk(service)
+    def __init__(self, service: FlowService, counter: Counter, links: Links) -> None:
+        self.service = service
+        self.counter = counter
+        self.shelf = Shelf(service)
         self._links = links
         self._looks: dict[str, int] = {}
         self._table: dict[str, Handler] = {
@@ -62,49 +58,72 @@ class Rpcs:
             "UpteDb": self._projects,
             "jHPbke": self._create_project,
             "o8DA4": self._update_project,
+            "QI2zvc": self._delete_project,
             "ngNC2": self._get_project,
             "Zzl0ze": self._contents,
-            "ogiZ0b": self._images,
-            "maseQ": self._upload,
-            "YhhmEf": partial(self._video, mode="text", meta=4, frames={}),
-            "eb1hJf": partial(self._video, mode="start", meta=5, frames={4: "start"}),
-            "nprQif": partial(self._video, mode="start_end", meta=6, frames={4: "start", 5: "end"}),
-            "p0UkFb": self._upscale,
             "jwpduf": self._poll,
             "as29s": self._get_media,
+            "uurnC": self._get_media_url,
+            "CK0Pk": self._cancel,
+            "cz8Z4b": self._delete_assets,
             "mYWVGd": self._update_workflow,
+            "pGCYOe": self._update_workflows,
+            "C4BZMd": self._create_character,
+            "rzMKMb": self._update_character,
         }
+
+    def add(self, handlers: dict[str, Handler]) -> None:
+        self._table |= handlers
 
     async def answer(self, call: Call) -> Any:
         """The reply's payload.
 
         Raises:
-            UnknownRpc, Refusal, ConnectionCut, SorryPage: as the call, the prompt or a fault has it.
+            UnknownRpc, Refusal, ConnectionCut, SorryPage, SignInPage, WholeCallError: as the call, the
+                prompt or a fault has it.
         """
-        handler = self._table.get(call.rpc)
+        moved = self.service.state.switches.moved_rpcs
+        if call.rpc in moved:
+            raise UnknownRpc(call.rpc)
+        known = next((old for old, new in moved.items() if new == call.rpc), call.rpc)
+        handler = self._table.get(known)
         if handler is None:
             raise UnknownRpc(call.rpc)
-        fault = self._service.take_fault(call.rpc)
+        call = replace(call, rpc=known)
+        fault = self.service.take_fault(known)
         if fault is None:
             return await handler(call)
         faults.raise_before(fault)
-        payload = await handler(replace(call, hide_url=fault == "missing_url"))
-        faults.raise_after(fault)
+        changed = replace(call, hide_url=fault == "missing_url", lose_one=fault == "poll_missing")
+        payload = await handler(changed)
+        try:
+            faults.raise_after(fault)
+        except NoData:
+            return None
         return payload
 
     def sign(self, what: What, media_id: str) -> str:
-        return self._links.sign(what, media_id, self._service.state.switches.url_lifetime_s)
+        switches = self.service.state.switches
+        return self._links.sign(what, media_id, switches.url_lifetime_s, switches.url_path)
+
+    def record(self, media: Media, *, listing: bool = False, links: bool = True) -> list[Any]:
+        """A media record with the step id the switch wants."""
+        record = records.record(media, self.sign, listing=listing, links=links)
+        steps = self.service.state.switches.step_ids
+        if steps != "mixed":
+            record[3] = "CAE" if steps == "CAE" else None
+        return record
 
     # Account and catalogue
 
     async def _credits(self, call: Call) -> Any:
-        return records.credits(self._account(call))
+        return records.credits(account := self.account(call), self.service.shown_balance(account))
 
     async def _models(self, call: Call) -> Any:
-        return records.models(self._service.catalogue, self._service.offered)
+        return records.models(self.service.catalogue, self.service.shown)
 
     async def _families(self, call: Call) -> Any:
-        return [[family.id, 1] for family in self._service.catalogue.family if not family.hidden]
+        return [[family.id, 1] for family in self.service.catalogue.family if not family.hidden]
 
     # Projects
 
@@ -112,7 +131,7 @@ class Rpcs:
         """`["projects/*", pageSize, pageToken]`; the token says where the next page starts."""
         size, token = slot(call.args, 1), slot(call.args, 2)
         size = size if isinstance(size, int) and size > 0 else DEFAULT_PAGE_SIZE
-        mine = self._service.projects(call.account)
+        mine = self.service.projects(call.account)
         ids = [project.id for project in mine]
         start = ids.index(token) if token in ids else 0
         rows = [records.project_row(p, self.sign) for p in mine[start : start + size]]
@@ -120,193 +139,121 @@ class Rpcs:
 
     async def _create_project(self, call: Call) -> Any:
         title = wanted(slot(call.args, 1, 1, 0), str)
-        project = self._service.create_project(call.account, title)
+        project = self.service.create_project(call.account, title)
         return [project.id, [project.title]]
 
     async def _update_project(self, call: Call) -> Any:
         """`["projects/<PID>", [title, cover], [[mask]], …]`; an unknown mask does nothing."""
-        project = self._project(call, slot(call.args, 0))
+        project = self.project(call, slot(call.args, 0))
         title, cover = slot(call.args, 1, 0), slot(call.args, 1, 1)
         masks = items(slot(call.args, 2, 0))
         if "project_title" in masks and isinstance(title, str):
             project.title = title
         if "thumbnail_media_key" in masks and isinstance(cover, str):
-            project.cover = self._service.media(call.account, cover).id
-        self._service.save()
+            project.cover = self.service.media(call.account, cover).id
+        self.service.save()
         info = records.project_row(project, self.sign)[1]
         return [project.title] if "project_title" in masks else info
 
     async def _get_project(self, call: Call) -> Any:
-        return records.project_row(self._project(call, slot(call.args, 0)), self.sign)
+        return records.project_row(self.project(call, slot(call.args, 0)), self.sign)
+
+    async def _delete_project(self, call: Call) -> Any:
+        """`["projects/<PID>"]`, or the bare id."""
+        name = wanted(slot(call.args, 0), str)
+        self.shelf.delete_project(call.account, name.rpartition("projects/")[2])
+        return []
 
     async def _contents(self, call: Call) -> Any:
-        """Tiles and media of a project; voices, scenes, characters and scene clips are empty here."""
-        project = self._project(call, slot(call.args, 0))
-        tiles, media = self._service.contents(project)
-        shown = [records.record(m, self.sign, listing=True, links=False) for m in media]
-        return [None, [records.descriptor(tile) for tile in tiles], shown, [], [], [], []]
+        """Tiles, media, voices and characters of a project; scenes and their clips are empty here."""
+        project = self.project(call, slot(call.args, 0))
+        tiles, media = self.service.contents(project)
+        listing: list[Any] = [
+            None,
+            [records.descriptor(tile) for tile in tiles],
+            [self.record(m, listing=True, links=False) for m in media],
+            records.voices(),
+            [],
+            [records.character(one) for one in self.shelf.characters(project)],
+            [],
+        ]
+        padding = int(self.service.state.switches.listing_padding_mb * MEGABYTE)
+        return [*listing, "x" * padding] if padding else listing
+
+    # Tiles and characters
 
     async def _update_workflow(self, call: Call) -> Any:
         """`[[WID, collection, null, [title, …, archived, favourite, primary], PID], [[mask]]]`."""
-        given, masks = slot(call.args, 0), items(slot(call.args, 1, 0))
-        tile = self._service.state.workflows.get(wanted(slot(given, 0), str))
-        if tile is None:
-            raise Refusal(Grpc.NOT_FOUND)
-        self._service.project(call.account, tile.project)
-        self._apply_masks(call, tile, given, masks)
-        tile.updated_at = self._service.clock.now()
-        self._service.save()
+        return self._update_tile(call, slot(call.args, 0), items(slot(call.args, 1, 0)))
+
+    async def _update_workflows(self, call: Call) -> Any:
+        """`[[[WID, …], …], [[mask]]]`: several at once, mostly into the trash and back."""
+        masks = items(slot(call.args, 1, 0))
+        return [[self._update_tile(call, given, masks) for given in items(slot(call.args, 0))]]
+
+    def _update_tile(self, call: Call, given: Any, masks: list[Any]) -> list[Any]:
+        tile = self.shelf.tile(call.account, wanted(slot(given, 0), str))
+        places = {
+            "metadata.display_name": ("title", slot(given, 3, 0)),
+            "metadata.archived": ("archived", slot(given, 3, 2)),
+            "metadata.favorited": ("favorited", slot(given, 3, 3)),
+            "metadata.primary_media_id": ("primary", slot(given, 3, 4)),
+            "collection_id": ("collection", text_or_none(slot(given, 1))),
+        }
+        self.shelf.update_tile(
+            call.account, tile, dict(places[mask] for mask in masks if mask in places)
+        )
         return records.descriptor(tile)
 
-    def _apply_masks(self, call: Call, tile: Workflow, given: Any, masks: list[Any]) -> None:
-        metadata = slot(given, 3)
-        if "metadata.display_name" in masks:
-            tile.title = wanted(slot(metadata, 0), str)
-        if "metadata.archived" in masks:
-            tile.archived = slot(metadata, 2) is True
-        if "metadata.favorited" in masks:
-            tile.favorited = slot(metadata, 3) is True
-        if "metadata.primary_media_id" in masks:
-            media = self._service.media(call.account, slot(metadata, 4))
-            if media.workflow != tile.id:
-                raise Refusal(Grpc.INVALID_ARGUMENT)
-            tile.primary = media.id
-        if "collection_id" in masks:
-            tile.collection = text_or_none(slot(given, 1))
-
-    # Pictures
-
-    async def _images(self, call: Call) -> Any:
-        """`[null, items, 1, ctx, [BATCH]]`; the call is held until its pictures are drawn (§4.1)."""
-        ctx, batch = slot(call.args, 3), text_or_none(slot(call.args, 4, 0))
-        orders = [self._image_order(call, item, ctx, batch) for item in items(slot(call.args, 1))]
-        if not orders:
-            raise Refusal(Grpc.INVALID_ARGUMENT)
-        self._check_captcha(call, ctx, captcha.IMAGE)
-        if not call.source_path and any(order.key in NEEDS_SOURCE_PATH for order in orders):
-            raise Refusal(Grpc.INVALID_ARGUMENT)
-        made: list[Media] = []
-        for order in orders:
-            media = self._desk.accept(self._account(call), order)
-            self._studio.begin(media)
-            made.append(media)
-        for media in made:
-            await self._studio.finished(media)
-        if any(media.status.pending for media in made):
-            raise ConnectionCut  # the simulator is closing; the next run goes on with them
-        self._cut_if_asked(orders)
-        done = [media for media in made if media.status is Status.DONE]
-        if not done:
-            raise _sync_failure(made[0])
-        tiles = {media.workflow: self._service.state.workflows[media.workflow] for media in done}
-        return [
-            [records.made_image(media, self.sign) for media in done],
-            [records.descriptor(tile) for tile in tiles.values()],
-        ]
-
-    def _image_order(self, call: Call, item: Any, ctx: Any, batch: str | None) -> Order:
-        inputs = [
-            Input(id=media_id, use="base" if slot(given, 4) == 2 else "reference")
-            for given in items(slot(item, 2))
-            if isinstance(media_id := slot(given, 0), str)
-        ]
-        return Order(
-            rpc=call.rpc,
-            project=text_or_none(slot(ctx, 5)),
-            mode="image",
-            key=wanted(slot(item, 5), str),
-            prompt=prompt_text(slot(item, 8)),
-            aspect=wanted(slot(item, 4), int),
-            inputs=tuple(inputs),
-            seed=wanted(slot(item, 3), int),
-            identity=Identity(
-                media_seed=text_or_none(slot(item, 13)),
-                workflow_seed=text_or_none(slot(item, 12)),
-                workflow=text_or_none(slot(ctx, 4)),
-                batch=batch,
-            ),
+    async def _create_character(self, call: Call) -> Any:
+        """`[[PID, null, collectionId|null, [1, "<name>", []]]]` (§6.9)."""
+        given = slot(call.args, 0)
+        made = self.shelf.create_character(
+            call.account,
+            slot(given, 0),
+            wanted(slot(given, 3, 1), str),
+            text_or_none(slot(given, 2)),
         )
+        return records.character(made)
 
-    async def _upload(self, call: Call) -> Any:
-        """`[ctx, base64, mime, 1, null, null, null, null, fileName, slot|null, SEED_1, SEED_2]` (§5.1).
+    async def _update_character(self, call: Call) -> Any:
+        """`[[PID, EID, collection, [1, name, [null, [[voice]], notes], favourite, archived]], [[mask]]]`.
 
-        The type that is claimed is not read: the bytes say what they are. Which seed is which is not
-        known; the first is taken for the medium's.
+        A voice was seen as `[id]` and as `[null, id]`; both are taken. The last two are seen inside the
+        block and after it; both are read.
         """
-        ctx = slot(call.args, 0)
-        try:
-            data = base64.b64decode(wanted(slot(call.args, 1), str), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise Refusal(Grpc.INVALID_ARGUMENT) from error
-        name = text_or_none(slot(call.args, 8)) or "Untitled"
-        self._check_captcha(call, ctx, captcha.UPLOAD)
-        identity = Identity(
-            media_seed=text_or_none(slot(call.args, 10)),
-            workflow_seed=text_or_none(slot(call.args, 11)),
+        given, masks = slot(call.args, 0), items(slot(call.args, 1, 0))
+        character = self.shelf.character(call.account, slot(given, 1))
+        block = slot(given, 3)
+        voices = [next(iter(texts(one)), None) for one in items(slot(block, 2, 1))]
+        places: dict[str, tuple[str, Any]] = {
+            "entity_info.display_name": ("name", text_or_none(slot(block, 1)) or character.name),
+            "entity_info.character_info.personality_notes": (
+                "notes",
+                text_or_none(slot(block, 2, 2)),
+            ),
+            "entity_info.character_info.audio_references": ("voices", [v for v in voices if v]),
+            "entity_info.is_favorited": ("favorited", slot(block, 3) or slot(given, 4)),
+            "entity_info.archived": ("archived", slot(block, 4) or slot(given, 5)),
+            "collection_id": ("collection", text_or_none(slot(given, 2))),
+        }
+        self.shelf.update_character(
+            character, dict(places[mask] for mask in masks if mask in places)
         )
-        project = text_or_none(slot(ctx, 5))
-        media = self._desk.upload(self._account(call), project, name, data, identity)
-        return [records.record(media, self.sign)]
+        return records.character(character)
 
-    # Clips
+    async def _delete_assets(self, call: Call) -> Any:
+        """Three shapes were seen (§2.4): media in 0 and project in 2; characters in 3; media in 6."""
+        project = self.service.project(call.account, slot(call.args, 2))
+        for at in (0, 6):
+            self.shelf.delete_media(call.account, texts(slot(call.args, at)), project.id)
+        self.shelf.delete_characters(call.account, texts(slot(call.args, 3)), project.id)
+        return []
 
-    async def _video(self, call: Call, *, mode: Mode, meta: int, frames: dict[int, str]) -> Any:
-        """`[[item], ctx, group]` with the prompt, key and aspect in slots 0, 1, 2 of the item (§6.1)."""
-        item, ctx = slot(call.args, 0, 0), slot(call.args, 1)
-        inputs = [
-            Input.model_validate({"id": wanted(slot(item, at, 1), str), "use": use})
-            for at, use in frames.items()
-        ]
-        order = Order(
-            rpc=call.rpc,
-            project=text_or_none(slot(ctx, 5)),
-            mode=mode,
-            key=wanted(slot(item, 1), str),
-            prompt=prompt_text(slot(item, 0, 2)),
-            aspect=wanted(slot(item, 2), int),
-            inputs=tuple(inputs),
-            identity=self._video_identity(call, slot(item, meta)),
-        )
-        self._check_captcha(call, ctx, captcha.VIDEO)
-        media = self._desk.accept(self._account(call), order)
-        self._studio.begin(media)
-        self._cut_if_asked([order])
-        return self._submitted(call, media)
-
-    async def _upscale(self, call: Call) -> Any:
-        """`[[obj], ctx, group]`; obj: 0 source, 2 aspect, 4 meta, 6 resolution, 31 key (§8)."""
-        item, ctx = slot(call.args, 0, 0), slot(call.args, 1)
-        source = wanted(slot(item, 0, 1), str)
-        order = Order(
-            rpc=call.rpc,
-            project=text_or_none(slot(ctx, 5)),
-            mode="upscale",
-            key=wanted(slot(item, 31), str),
-            prompt="",
-            aspect=wanted(slot(item, 2), int),
-            inputs=(Input(id=source, use="source"),),
-            identity=self._video_identity(call, slot(item, 4)),
-        )
-        self._check_captcha(call, ctx, captcha.VIDEO)
-        media, new = self._desk.upscale(self._account(call), order, slot(item, 6))
-        if new:
-            self._studio.begin(media)
-        return self._submitted(call, media)
-
-    def _video_identity(self, call: Call, meta: Any) -> Identity:
-        """`[sceneId, workflowId, collectionId, null, SEED_M, SEED_W]` and the group's batch (§2.2)."""
-        return Identity(
-            media_seed=text_or_none(slot(meta, 4)),
-            workflow_seed=text_or_none(slot(meta, 5)),
-            workflow=text_or_none(slot(meta, 1)),
-            batch=text_or_none(slot(call.args, 2, 0)),
-        )
-
-    def _submitted(self, call: Call, media: Media) -> Any:
-        tile = self._service.state.workflows[media.workflow]
-        balance = self._account(call).balance
-        shown = records.record(media, self.sign, links=False)
-        return [None, balance, [records.descriptor(tile)], [shown]]
+    async def _cancel(self, call: Call) -> Any:
+        """Its arguments were never captured: the first text anywhere in them is taken for the id."""
+        self.counter.cancel(self.account(call), next(iter(texts(call.args)), None))
+        return []
 
     # Looking
 
@@ -314,50 +261,47 @@ class Rpcs:
         """`[null, null, [[MID], …]]`; ids nobody knows are left out, credits wait for the last (§7.1)."""
         shown: list[Any] = []
         pending = False
-        for asked in items(slot(call.args, 2)):
+        switches = self.service.state.switches
+        for asked in items(slot(call.args, 2))[1 if call.lose_one else 0 :]:
             media_id = wanted(slot(asked, 0), str)
-            if media_id in self._service.state.workflows:
-                shown.append(records.no_such_media(media_id))
+            if media_id in self.service.state.workflows:
+                if switches.poll_by_workflow == "complain":
+                    shown.append(records.no_such_media(media_id))
                 continue
             try:
-                media = self._service.media(call.account, media_id)
+                media = self.service.media(call.account, media_id)
             except Refusal:
                 continue
             pending = pending or media.status.pending
-            shown.append(records.record(media, self.sign, links=False))
-        return [None, None if pending else self._account(call).balance, shown]
+            shown.append(self.record(media, links=False))
+        hide = pending if switches.poll_credits == "mixed" else switches.poll_credits == "null"
+        balance = self.service.shown_balance(self.account(call))
+        return [None, None if hide else balance, shown]
 
     async def _get_media(self, call: Call) -> Any:
         """`[MID]` → its record with addresses; while it is made now and then only the id (§7.3)."""
-        media = self._service.media(call.account, slot(call.args, 0))
+        media = self.service.media(call.account, slot(call.args, 0))
         if media.status.pending:
             looks = self._looks[media.id] = self._looks.get(media.id, 0) + 1
             if looks % 2 == 0:
                 return media.id
-        return records.record(media, self.sign, listing=call.hide_url, links=not call.hide_url)
+        return self.record(media, listing=call.hide_url, links=not call.hide_url)
+
+    async def _get_media_url(self, call: Call) -> Any:
+        """`[MID]` → `[address]`; its reply was never captured."""
+        media = self.service.media(call.account, slot(call.args, 0))
+        if not media.ready or call.hide_url:
+            raise Refusal(Grpc.NOT_FOUND)
+        return [self.sign(media.kind, media.id)]
 
     # Shared
 
-    def _account(self, call: Call) -> Account:
-        return self._service.account(call.account)
+    def account(self, call: Call) -> Account:
+        return self.service.account(call.account)
 
-    def _project(self, call: Call, name: Any) -> Project:
+    def project(self, call: Call, name: Any) -> Project:
         """From `projects/<PID>` or `tools/PINHOLE/projects/<PID>`."""
         head, _, project_id = wanted(name, str).rpartition("projects/")
         if head not in ("", "tools/PINHOLE/"):
             raise Refusal(Grpc.INVALID_ARGUMENT)
-        return self._service.project(call.account, project_id)
-
-    def _check_captcha(self, call: Call, ctx: Any, actions: tuple[str, ...]) -> None:
-        self._service.check_captcha(slot(ctx, 10, 0), call.account, actions)
-
-    def _cut_if_asked(self, orders: list[Order]) -> None:
-        if any(Markers.of(order.prompt).cut for order in orders):
-            raise ConnectionCut
-
-
-def _sync_failure(media: Media) -> Refusal:
-    """A picture fails inside its own call, so the reason comes as a refusal."""
-    if media.reason == "PROMINENT_PEOPLE_FILTER_FAILED":
-        return Refusal(Grpc.INVALID_ARGUMENT, media.reason)
-    return Refusal(Grpc.INTERNAL, media.reason or None)
+        return self.service.project(call.account, project_id)

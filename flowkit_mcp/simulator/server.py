@@ -16,12 +16,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.simulator.app import FlowApp
+from flowkit_mcp.simulator.chaos import Chaos, Mix
+from flowkit_mcp.simulator.counter import Counter
 from flowkit_mcp.simulator.faults import FaultKind
 from flowkit_mcp.simulator.links import Links
 from flowkit_mcp.simulator.render import Renderer
 from flowkit_mcp.simulator.rpcs import Rpcs
+from flowkit_mcp.simulator.rpcs_make import MakingRpcs
 from flowkit_mcp.simulator.service import FlowService
-from flowkit_mcp.simulator.state import LedgerEntry, Tier
+from flowkit_mcp.simulator.state import Lane, LedgerEntry, Tier
 from flowkit_mcp.simulator.studio import Draws, Studio
 
 HOST = "127.0.0.1"
@@ -47,11 +50,15 @@ class Simulator:
         credits: int | None = None,
         renderer: Draws | None = None,
         clock: Clock | None = None,
+        lane: Lane = "batchexecute",
+        chaos: int | None = None,
+        chaos_mix: Mix = "honest",
     ) -> AsyncGenerator[Simulator]:
         """Serve the Flow kept in `folder` on 127.0.0.1; port 0 takes a free one.
 
         `pace` multiplies all waiting: at 1 a clip takes about three seconds. `tier` and `credits` are what
-        new accounts start with; accounts that are in the folder already keep what they have.
+        new accounts start with, as does `lane`; accounts that are in the folder already keep what they have.
+        `chaos` is the seed of a mix of faults (`chaos.py` has the rates); None = none.
 
         Raises:
             OSError: the port is taken, or the folder cannot be written.
@@ -59,14 +66,23 @@ class Simulator:
         listener = _listen(port)
         host = f"{HOST}:{listener.getsockname()[1]}"
         try:
-            service = FlowService(folder, clock=clock, tier=tier, credits=credits)
+            service = FlowService(
+                folder,
+                clock=clock,
+                tier=tier,
+                credits=credits,
+                lane=lane,
+                chaos=None if chaos is None else Chaos(chaos, chaos_mix),
+            )
         except BaseException:
             listener.close()
             raise
         links = Links(f"http://{host}", service.state.signing_key, service.clock)
         studio = Studio(service, renderer or Renderer(), pace)
         server = _Server()
-        app = FlowApp(service, Rpcs(service, studio, links), links, server.drop)
+        rpcs = Rpcs(service, Counter(service, studio), links)
+        rpcs.add(MakingRpcs(rpcs).table())
+        app = FlowApp(service, rpcs, links, server.drop)
         server.serve_app(app.asgi(host))
         serving = asyncio.create_task(server.serve([listener]), name="simulator")
         try:
@@ -100,9 +116,18 @@ class Simulator:
         """
         self._service.switch(values)
 
-    def fault(self, rpc: str, kind: FaultKind, times: int = 1) -> None:
-        """Let the next calls of an rpc go wrong; the same as `POST /sim/fault`."""
-        self._service.add_fault(rpc, kind, times)
+    def fault(
+        self, rpc: str, kind: FaultKind, times: int = 1, *, for_s: float | None = None
+    ) -> None:
+        """Let calls of an rpc (`*` = any) go wrong: the next ones, or all for a time.
+
+        The same as `POST /sim/fault`. Calls of lane labs have the rpc id of their twin.
+        """
+        self._service.add_fault(rpc, kind, times, for_s)
+
+    def chaos_report(self) -> dict[str, Any]:
+        """What chaos did so far (`Chaos.report`); empty without chaos."""
+        return {} if self._service.chaos is None else self._service.chaos.report()
 
 
 def _listen(port: int) -> socket.socket:

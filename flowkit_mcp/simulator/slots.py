@@ -40,6 +40,13 @@ def text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def texts(value: Any) -> tuple[str, ...]:
+    """Every text in an array and the arrays inside it, in order."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(text for item in items(value) for text in texts(item))
+
+
 def trim(values: list[Any]) -> list[Any]:
     """Without nulls at the end."""
     end = len(values)

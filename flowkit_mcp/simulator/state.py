@@ -17,8 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flowkit_mcp.simulator.catalogue import Mode
 from flowkit_mcp.simulator.faults import FaultKind
+from flowkit_mcp.simulator.switches import Switches
 
 Tier = Literal["free", "pro", "ultra"]
+#: Which of Flow's two protocols an account is served (flow-wire §0.1).
+Lane = Literal["batchexecute", "labs"]
 SERVICE_TIERS: dict[Tier, int] = {"free": 1, "pro": 2, "ultra": 3}
 SUFFIXES = {
     "image/jpeg": ".jpg",
@@ -36,6 +39,7 @@ class Status(IntEnum):
     ACTIVE = 2
     DONE = 3
     FAILED = 4
+    CANCELED = 5
     SCHEDULED = 6
 
     @property
@@ -51,6 +55,9 @@ class Account(_Record):
     name: str
     tier: Tier
     balance: int
+    lane: Lane = "batchexecute"
+    distrusted_until: int = 0  #: milliseconds; until then every captcha token is refused
+    consented: bool = False  #: to the one-time terms of uploading
 
     @property
     def service_tier(self) -> int:
@@ -71,6 +78,7 @@ class Project(_Record):
     title: str
     cover: str | None = None
     created_at: int
+    deleted: bool = False
 
 
 class Workflow(_Record):
@@ -112,6 +120,10 @@ class Media(_Record):
     seconds: int | None = None
     seed: int = 0
     inputs: list[Input] = []
+    voices: list[str] = []
+    characters: list[str] = []
+    scene: str | None = None
+    frames: tuple[int, int] | None = None  #: of the source, first and last, at 24 per second
     status: Status = Status.SCHEDULED
     reason: str | None = None  #: of FAILED; "" = no reason given
     poster: bool = False  #: a JPEG can be fetched
@@ -123,10 +135,35 @@ class Media(_Record):
     cost: int = 0
     client_seed: str | None = None
     workflow_seed: str | None = None
+    stuck: bool = False  #: charged, and never scheduled
+    fate: str | None = None  #: what chaos has in store: a failure's reason, "" = none given
+    deleted: bool = False
+
+    @property
+    def omni(self) -> bool:
+        return self.model.startswith(("abra_", "omni_"))
 
     @property
     def unfinished(self) -> bool:
         return self.status.pending or (self.status is Status.DONE and not self.ready)
+
+
+class Character(_Record):
+    """A character of a project, "entity" on the wire (flow-wire §6.9)."""
+
+    id: str
+    project: str
+    collection: str | None = None
+    name: str
+    voices: list[str] = []
+    notes: str | None = None
+    portraits: list[str] = []  #: workflow ids of its pictures
+    primary: str | None = None
+    favorited: bool = False
+    archived: bool = False
+    deleted: bool = False
+    created_at: int
+    updated_at: int
 
 
 class LedgerEntry(_Record):
@@ -145,45 +182,12 @@ class LedgerEntry(_Record):
 
 
 class Fault(_Record):
-    """The next `times` calls of `rpc` go wrong."""
+    """The next `times` calls of `rpc` go wrong, or all of them `until` a time (ms since 1970)."""
 
-    rpc: str
+    rpc: str  #: `*` = any
     kind: FaultKind
-    times: int = Field(ge=1)
-
-
-class Switches(_Record):
-    """How this Flow behaves where the real one is unsure, or where a test wants it otherwise."""
-
-    captcha: Literal["enforce", "off", "distrust"] = Field(
-        default="enforce",
-        description="enforce: as Flow does; off: any token; distrust: every token is refused",
-    )
-    derived_ids: bool = Field(
-        default=True, description="Ids of results follow from the client's seeds (flow-wire §0.6)"
-    )
-    rotate_page: bool = Field(
-        default=False, description="Every page load gets new page values; the old ones stop working"
-    )
-    quota: dict[str, int] = Field(
-        default={}, description="How many more outputs a model key may make today"
-    )
-    concurrent_limit: int | None = Field(
-        default=None, ge=1, description="How many clips may be in work at once"
-    )
-    url_lifetime_s: float = Field(
-        default=21600, gt=0, description="How long a media address works, in seconds"
-    )
-    upload_ttl_s: float | None = Field(
-        default=None, gt=0, description="After how many seconds an upload is forgotten"
-    )
-    portrait_keys: Literal["listed", "unlisted"] = Field(
-        default="listed",
-        description="Whether Veo keys exist per orientation (listed) or plain keys take both",
-    )
-    upscale_slot_6: Literal["resolution", "aspect"] = Field(
-        default="resolution", description="What p0UkFb reads in slot 6 (flow-wire §8)"
-    )
+    times: int = Field(default=1, ge=1)
+    until: int | None = None
 
 
 class State(_Record):
@@ -196,6 +200,7 @@ class State(_Record):
     projects: dict[str, Project] = {}
     workflows: dict[str, Workflow] = {}
     media: dict[str, Media] = {}
+    characters: dict[str, Character] = {}
     ledger: list[LedgerEntry] = []
     switches: Switches = Switches()
     faults: list[Fault] = []

@@ -7,7 +7,9 @@ or as long as rendering takes where that is longer.
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +18,8 @@ from flowkit_mcp.simulator.draw_specs import ClipSpec, PictureSpec, Reference
 from flowkit_mcp.simulator.faults import Markers, without_markers
 from flowkit_mcp.simulator.ids import spread
 from flowkit_mcp.simulator.service import FlowService
-from flowkit_mcp.simulator.state import Media, replace
+from flowkit_mcp.simulator.state import Media
+from flowkit_mcp.simulator.state import replace as write
 
 _log = logging.getLogger(__name__)
 
@@ -25,9 +28,14 @@ QUEUE_S = 0.5
 RELAPSE_S = 0.2
 TO_POSTER_S = 0.9
 TO_DONE_S = 0.7
-TO_URL_S = 0.7
 #: One clip in so many goes back to the queue for a moment.
 RELAPSE_ONE_IN = 8
+#: How much longer a clip is ACTIVE with the switch on `slow`.
+SLOWLY = 10
+#: Failures that come before anything is rendered: 6→4.
+AT_ONCE = ("PROMINENT_PEOPLE_FILTER_FAILED", "IP_INPUT_IMAGE")
+#: Modes whose prompt is that of another medium: its markers were done with.
+COPIES = ("upscale", "image_upscale")
 
 
 class Draws(Protocol):
@@ -59,6 +67,12 @@ class Studio:
         self._tasks[media.id] = task
         task.add_done_callback(lambda _: self._tasks.pop(media.id, None))
 
+    def stop(self, media: Media) -> None:
+        """Make no more of it; what it becomes is for the caller to say."""
+        task = self._tasks.get(media.id)
+        if task is not None:
+            task.cancel()
+
     async def finished(self, media: Media) -> None:
         """Wait until the medium is made, has failed, or the studio closes.
 
@@ -77,8 +91,10 @@ class Studio:
         await self._renderer.aclose()
 
     async def _make(self, media: Media) -> None:
-        markers = Markers.of(media.prompt) if media.mode != "upscale" else Markers()
-        if markers.stuck:
+        markers = Markers.of(media.prompt) if media.mode not in COPIES else Markers()
+        if media.fate is not None and markers.failure is None:
+            markers = replace(markers, failure=media.fate)
+        if markers.stuck or media.stuck:
             await asyncio.Event().wait()
         try:
             if media.kind == "image":
@@ -98,15 +114,18 @@ class Studio:
         if markers.failure is not None:
             self._service.fail(media, markers.failure)
             return
-        data = await self._renderer.picture(self._picture(media))
-        replace(self._service.files.path(media), data)
+        if media.mode == "image_upscale":
+            data = await asyncio.to_thread(self._enlarged, media)
+        else:
+            data = await self._renderer.picture(self._picture(media))
+        write(self._service.files.path(media), data)
         self._service.finish(media, len(data))
 
     async def _make_clip(self, media: Media, markers: Markers) -> None:
         path = self._service.files.path(media)
         if media.status.pending:
             await self._rest(QUEUE_S)
-            if markers.failure == "PROMINENT_PEOPLE_FILTER_FAILED":
+            if markers.failure in AT_ONCE:
                 self._service.fail(media, markers.failure)
                 return
             self._service.start(media)
@@ -116,20 +135,22 @@ class Studio:
                 return
             await self._film(media, path, markers.slow_s)
             self._service.finish(media, path.stat().st_size)
-        await self._rest(TO_URL_S)
+        await self._rest(self._service.state.switches.url_delay_s)
         self._service.publish(media)
 
     async def _film(self, media: Media, path: Path, slow_s: float) -> None:
         """Render in the background; meanwhile a relapse now and then, and the poster before the clip."""
         filming = asyncio.create_task(self._render(media, path))
         try:
-            if spread(media.id, RELAPSE_ONE_IN) == 0:
+            cycle = self._service.state.switches.lifecycle
+            by_chance = cycle == "mixed" and spread(media.id, RELAPSE_ONE_IN) == 0
+            if cycle == "relapse" or by_chance:
                 await self._rest(RELAPSE_S)
                 self._service.back_to_queue(media)
                 await self._rest(RELAPSE_S)
                 self._service.start(media)
-            await self._rest(TO_POSTER_S + slow_s)
-            replace(self._service.files.poster(media), await self._poster(media))
+            await self._rest(TO_POSTER_S * (SLOWLY if cycle == "slow" else 1) + slow_s)
+            write(self._service.files.poster(media), await self._poster(media))
             self._service.show_poster(media)
             await self._rest(TO_DONE_S)
             await filming
@@ -150,14 +171,57 @@ class Studio:
             height=media.height,
             duration_s=media.seconds or 8,
             seed=media.seed,
-            start=self._frame(media, "start"),
+            start=await self._first_frame(media),
             end=self._frame(media, "end"),
         )
         await self._renderer.clip(spec, path)
 
+    async def _first_frame(self, media: Media) -> bytes | None:
+        """What a clip begins with: its start picture, its source, or its references in one picture."""
+        source = self._input(media, "source")
+        if source is not None:
+            return await self._source_frame(source, last=media.mode == "extend")
+        if media.mode == "references":
+            return await self._renderer.picture(self._picture(media))
+        return self._frame(media, "start")
+
+    async def _source_frame(self, source: Media, *, last: bool) -> bytes:
+        """The last frame of a clip, where it can be read, else its poster."""
+        # late: PyAV is loaded on first use, the start must not wait for it.
+        from flowkit_mcp.media import stills
+
+        still = self._service.files.poster(source)
+        if last:
+            to = still.with_name(f".{source.id}.last.png")
+            try:
+                still = await stills.last_frame(self._service.files.path(source), to)
+                return still.read_bytes()
+            except MediaError:
+                still = self._service.files.poster(source)
+            finally:
+                to.unlink(missing_ok=True)
+        return still.read_bytes()
+
+    def _enlarged(self, media: Media) -> bytes:
+        # late: Pillow is loaded on first use, the start must not wait for it.
+        from PIL import Image
+
+        # late: draw_shapes loads Pillow, as above.
+        from flowkit_mcp.simulator.draw_shapes import scaled
+
+        source = self._service.state.media[media.inputs[0].id]
+        out = io.BytesIO()
+        with Image.open(self._service.files.path(source)) as picture:
+            bigger = scaled(picture.convert("RGB"), (media.width, media.height))
+        bigger.save(out, "JPEG", quality=90)
+        return out.getvalue()
+
     async def _poster(self, media: Media) -> bytes:
         if media.mode == "upscale":
             source = self._service.state.media[media.inputs[0].id]
+            return self._service.files.poster(source).read_bytes()
+        source = self._input(media, "source")
+        if source is not None:
             return self._service.files.poster(source).read_bytes()
         start = self._input(media, "start")
         if start is not None and start.mime == "image/jpeg":
