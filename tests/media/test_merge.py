@@ -203,13 +203,15 @@ async def test_cancelling_while_splicing_leaves_no_file(make_clip, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a script")
 async def test_cancelling_while_encoding_ends_ffmpeg_and_leaves_no_file(make_clip, tmp_path):
-    stuck = tmp_path / "ffmpeg"
-    stuck.write_text(
-        f"#!{sys.executable}\nimport sys, time\n"
+    script = tmp_path / "stuck.py"
+    script.write_text(
+        "import sys, time\n"
         "open(sys.argv[-2].removeprefix('file:'), 'wb').write(b'half')\n"
         "print('frame=1', flush=True)\ntime.sleep(600)\n",
         encoding="utf-8",
     )
+    stuck = tmp_path / "ffmpeg"  # a first line cannot name an interpreter whose path has a space
+    stuck.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{script}' \"$@\"\n", encoding="utf-8")
     stuck.chmod(0o755)
     started = asyncio.Event()
     out = tmp_path / "out" / "film.mp4"
@@ -217,7 +219,8 @@ async def test_cancelling_while_encoding_ends_ffmpeg_and_leaves_no_file(make_cli
     task = asyncio.create_task(
         merge(clips, out, ffmpeg=stuck, progress=lambda share: started.set())
     )
-    await started.wait()
+    async with asyncio.timeout(30):
+        await started.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -49,15 +49,17 @@ async def test_a_process_that_ignores_the_request_is_killed(tmp_path, monkeypatc
     monkeypatch.setattr("flowkit_mcp.media.run._GRACE_S", 0.2)
     stubborn = tmp_path / "stubborn"
     stubborn.write_text(
-        f"#!{sys.executable}\nimport os, signal, time\n"
+        "import signal, time\n"
         "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
         "print('frame=1', flush=True)\ntime.sleep(600)\n",
         encoding="utf-8",
     )
-    stubborn.chmod(0o755)
+    program = tmp_path / "ffmpeg"  # a first line cannot name an interpreter whose path has a space
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{stubborn}'\n", encoding="utf-8")
+    program.chmod(0o755)
     started = asyncio.Event()
     task = asyncio.create_task(
-        run_ffmpeg([str(stubborn)], frames=10, progress=lambda share: started.set())
+        run_ffmpeg([str(program)], frames=10, progress=lambda share: started.set())
     )
     await started.wait()
     task.cancel()
