@@ -1,0 +1,133 @@
+"""A library with one job in the queue, the processes that work it, and what is left when they are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from crash_provider import charges
+from fake_provider import Accepted, FakeProvider
+
+from flowkit_mcp import FlowKit, Orientation, Project, Scene, Video
+from flowkit_mcp.config import Settings
+from flowkit_mcp.domain.models import Asset, Job, JobEvent, Operation, Render, Take
+from flowkit_mcp.store import jobs, operations, takes
+from flowkit_mcp.store.database import Database
+from flowkit_mcp.store.lock import LeaderLock
+
+H = Orientation.HORIZONTAL
+CHILD = Path(__file__).with_name("crash_child.py")
+Kind = Literal["image", "video", "merge"]
+
+
+@dataclass(frozen=True)
+class Left:
+    """What the database holds about the one job when no process runs any more."""
+
+    job: Job
+    events: list[JobEvent]
+    operations: list[Operation]
+    takes: list[Take]
+    renders: list[Render]
+    assets: list[Asset]
+
+
+@dataclass(frozen=True)
+class World:
+    """One library, the provider's ledger beside it, and the job that is worked."""
+
+    folder: Path
+    job: int
+
+    @property
+    def library(self) -> Path:
+        return self.folder / "library"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.jsonl"
+
+    @property
+    def charges(self) -> list[Accepted]:
+        return charges(self.ledger)
+
+    def killed_at(self, step: str, look_up: str = "yes") -> None:
+        """Let a process work until it dies at `step`."""
+        assert self._run(look_up, step) == -signal.SIGKILL, f"nobody came to {step}"
+
+    def worked(self, look_up: str = "yes") -> Left:
+        """Let a process work until the job rests; what it leaves."""
+        assert self._run(look_up, "-") == 0
+        return asyncio.run(self._left())
+
+    def check_files(self, left: Left) -> None:
+        """No unfinished file, none that no row knows, and each is what its row says."""
+        files = [file for file in self.library.rglob("*") if file.is_file()]
+        media = [file for file in files if ".flowkit" not in file.parts]
+        known = {self.library / asset.path: asset for asset in left.assets}
+        assert set(media) == set(known)
+        for file, asset in known.items():
+            assert hashlib.sha256(file.read_bytes()).hexdigest() == asset.sha256
+
+    def _run(self, look_up: str, step: str) -> int:
+        # A fixed hash seed, since the colours of the scripted pictures follow from hashes.
+        ran = subprocess.run(
+            [sys.executable, str(CHILD), str(self.library), str(self.ledger), look_up, step, str(self.job)],
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            timeout=60,
+            check=False,
+        )  # fmt: skip
+        return ran.returncode
+
+    async def _left(self) -> Left:
+        async with Database.open(Settings(library=self.library).database) as db:
+            job = await jobs.job(db, self.job)
+            return Left(
+                job=job,
+                events=await jobs.events(db, job.id),
+                operations=await operations.operations(db, job.id),
+                takes=[take for take in await _takes(db, job) if take.job_id == job.id],
+                renders=await takes.renders(db, job.video_id or ""),
+                assets=[Asset.model_validate(row) for row in await db.all("SELECT * FROM asset")],
+            )
+
+
+async def _takes(db: Database, job: Job) -> list[Take]:
+    return await takes.takes(db, scene_id=job.scene_id) if job.scene_id else []
+
+
+def build(folder: Path, kind: Kind) -> World:
+    """A film with everything that `kind` needs, and its job in the queue."""
+    return World(folder, asyncio.run(_prepare(folder / "library", kind)))
+
+
+async def _prepare(library: Path, kind: Kind) -> int:
+    settings = Settings(library=library, port=47998)
+    async with FlowKit.open(settings, provider=FakeProvider()) as kit:
+        version = await kit.db.version()
+        while (state := await kit.provider_state()) is None or state.account is None:
+            version = await kit.db.changed(version, 5)
+        video = await (await Project.create(kit, "Harbour film")).add_video("Harbour")
+        scene = await video.add_scene("A harbour at dawn")
+        if kind != "image":
+            assert (await scene.execute_generate_image(H)).success
+        if kind == "merge":
+            assert (await scene.execute_generate_video(H)).success
+    lock = LeaderLock(settings.leader_lock)
+    assert lock.try_acquire(), "nobody may work while the job is put into the queue"
+    try:
+        async with FlowKit.open(settings, provider=FakeProvider()) as kit:
+            scene = await Scene.get(kit, scene.id)
+            if kind == "merge":
+                return (await (await Video.get(kit, video.id)).merge(H)).id
+            made = scene.generate_image(H) if kind == "image" else scene.generate_video(H)
+            return (await made).id
+    finally:
+        lock.release()
