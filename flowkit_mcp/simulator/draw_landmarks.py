@@ -18,7 +18,12 @@ Pen = ImageDraw.ImageDraw
 def draw_landmarks(image: Image.Image, recipe: Recipe, lit: Lit, horizon: float) -> None:
     """The place's landmarks, side by side in the distance, at spots that belong to the place."""
     dice = random.Random(f"marks {recipe.place.key}")
-    spots = [0.78, 0.2, 0.5, 0.92] if dice.random() < 0.5 else [0.2, 0.8, 0.52, 0.08]
+    # The cast stands in the middle: a wide picture has room beside it, an upright one above its heads.
+    beside = image.width > image.height
+    if dice.random() < 0.5:
+        spots = [0.78, 0.2, 0.28 if beside else 0.5, 0.92]
+    else:
+        spots = [0.2, 0.8, 0.7 if beside else 0.52, 0.08]
     dark = recipe.time in ("night", "dusk")
     for spot, mark in zip(spots, recipe.place.landmarks, strict=False):
         _landmark(image, mark, spot, lit, horizon, dark)
