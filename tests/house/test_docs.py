@@ -54,3 +54,9 @@ def test_the_readmes_tool_table_is_what_the_server_offers() -> None:
     module.loader.exec_module(script)
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert script.with_table(text) == text, "run make tool-table"
+
+
+def test_the_readme_is_honest_about_being_unofficial() -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for said in ("unofficial", "not connected with Google", "may conflict with Google's terms", "that decision is yours"):
+        assert said in text, said
