@@ -116,7 +116,7 @@ def serve(simulate: Simulate = False, library: Library = None, port: Port = None
 def demo(
     out: Annotated[
         Path, typer.Option("--out", help="Everything is written in here.", metavar="DIR")
-    ] = Path("flowkit-demo"),
+    ] = Path("demo-film"),
     as_json: AsJson = False,
 ) -> None:
     """Make a film with the simulator: no account, nothing spent."""

@@ -151,12 +151,13 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is not None:
         return
     _signal(process, hard=False)
+    ended = asyncio.ensure_future(process.communicate())
     try:
-        async with asyncio.timeout(_GRACE_S):
-            await process.communicate()
-    except TimeoutError:
-        _signal(process, hard=True)
-        await process.wait()
+        # not asyncio.timeout: before 3.11.3 it misfires in a task that is being cancelled (gh-102780)
+        await asyncio.wait({ended}, timeout=_GRACE_S)
+        if not ended.done():
+            _signal(process, hard=True)
+        await ended
     except asyncio.CancelledError:
         _signal(process, hard=True)
         raise

@@ -179,7 +179,11 @@ def _paste(sheet: Any, item: SheetItem, box: tuple[int, int, int, int]) -> bool:
         picture = load_picture(item.path)
     except MediaError:
         return False
-    tile = ImageOps.pad(picture, (width, height), Image.Resampling.LANCZOS, color="#000000")
+    size, sampling = (width, height), Image.Resampling.LANCZOS
+    if abs(picture.width * height / (picture.height * width) - 1) < 0.03:
+        tile = ImageOps.fit(picture, size, sampling)  # Flow's 1376x768 is a little wider than 16:9
+    else:
+        tile = ImageOps.pad(picture, size, sampling, color="#000000")
     mask: Any = Image.new("L", (width * 2, height * 2), 0)
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, width * 2 - 1, height * 2 - 1), 16, 255)
     sheet.paste(tile, (x, y), mask.resize((width, height), Image.Resampling.LANCZOS))
