@@ -36,12 +36,12 @@ from flowkit_mcp.simulator.faults import (
     SorryPage,
     WholeCallError,
 )
+from flowkit_mcp.simulator.labs_app import COOKIE, LabsApp
 from flowkit_mcp.simulator.links import Links
 from flowkit_mcp.simulator.rpcs import Call, Rpcs, UnknownRpc
 from flowkit_mcp.simulator.service import FaultOrder, FlowService
 from flowkit_mcp.simulator.state import Session
 
-COOKIE = "flow-simulator-session"
 BATCHEXECUTE = "/_/AiSandboxAngularFrontend/data/batchexecute"
 
 _JSON_OBJECT = TypeAdapter(dict[str, Any])
@@ -55,17 +55,21 @@ Drop = Callable[[Request], Awaitable[None]]
 class FlowApp:
     """The routes over one service. `drop` closes a request's connection without an answer."""
 
-    def __init__(self, service: FlowService, rpcs: Rpcs, links: Links, drop: Drop) -> None:
+    def __init__(
+        self, service: FlowService, rpcs: Rpcs, links: Links, drop: Drop, labs: LabsApp
+    ) -> None:
         self._service = service
         self._rpcs = rpcs
         self._links = links
         self._drop = drop
+        self._labs = labs
         self._replies = 0
 
     def asgi(self, host: str) -> ASGIApp:
         routes = [
             Route("/", self._page),
             Route("/project/{rest:path}", self._page),
+            Route("/about", self._about),
             Route("/signin", self._sign_in),
             Route("/signout", self._sign_out),
             Route(BATCHEXECUTE, self._batchexecute, methods=["POST"]),
@@ -79,6 +83,7 @@ class FlowApp:
             Route("/sim/state", self._state),
             Route("/sim/switch", self._switch, methods=["POST"]),
             Route("/sim/fault", self._fault, methods=["POST"]),
+            *self._labs.routes(),
         ]
         return _guarded(Starlette(routes=routes), host)
 
@@ -87,9 +92,14 @@ class FlowApp:
     async def _page(self, request: Request) -> Response:
         session = self._session(request)
         if session is not None:
+            if self._service.account(session.account).lane == "labs":
+                return RedirectResponse("/about", HTTPStatus.FOUND)
             self._service.load_page(session)
         text = page.flow_page(session, self._service.build_label)
         return HTMLResponse(text, headers={"cache-control": "no-store"})
+
+    async def _about(self, request: Request) -> Response:
+        return HTMLResponse(page.ABOUT)
 
     async def _sign_in(self, request: Request) -> Response:
         cookie = self._service.sign_in(request.query_params.get("account"))
@@ -131,6 +141,8 @@ class FlowApp:
             return self._frames([batchexecute.whole_call_error(400)], HTTPStatus.BAD_REQUEST)
         if request.query_params.get("bl") != self._service.build_label:
             return self._frames([batchexecute.whole_call_error(403)], HTTPStatus.FORBIDDEN)
+        if self._service.account(session.account).lane == "labs":
+            return HTMLResponse(page.ABOUT)
         source_path = request.query_params.get("source-path", "")
         try:
             frames = [

@@ -64,6 +64,7 @@ class Order:
     characters: tuple[str, ...] = ()
     frames: tuple[int, int] | None = None  #: of the source, first and last
     scene: str | None = None
+    by_media: bool = False  #: lane labs: a source is named by its media id and nothing else
     seed: int | None = None
     identity: Identity = Identity()
 
@@ -162,6 +163,7 @@ class OrderDesk:
                 "workflow_seed": None,
                 "fate": None,
                 "stuck": False,
+                "handle": None,
             }
         )
         self._service.add(media, order.identity.batch)
@@ -329,7 +331,7 @@ class OrderDesk:
 
     def _source(self, account: Account, order: Order, source_id: str) -> tuple[Media, bool]:
         """The clip to extend or edit; an extension by the other kind of id never starts (§6.6)."""
-        tile = self._service.state.workflows.get(source_id)
+        tile = None if order.by_media else self._service.state.workflows.get(source_id)
         source = self._service.media(account.name, tile.primary if tile else source_id)
         longest = LONGEST_SOURCE_S[order.mode]
         fits = source.kind == "video" and source.project == order.project
@@ -337,7 +339,8 @@ class OrderDesk:
             raise Refusal(Grpc.INVALID_ARGUMENT)
         if order.mode == "extend" and source.omni:
             raise Refusal(Grpc.INVALID_ARGUMENT)
-        rule = self._switches.extend_source if order.mode == "extend" else "either"
+        free = order.by_media or order.mode != "extend"
+        rule = "either" if free else self._switches.extend_source
         given = "workflow" if tile else "media"
         return source, rule not in ("either", given)
 

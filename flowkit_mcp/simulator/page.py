@@ -58,6 +58,30 @@ def flow_page(session: Session | None, build_label: str) -> str:
 """
 
 
+def labs_page(session: Session | None) -> str:
+    """The page of lane labs: no bootstrap values and no bearer in it, those come from the session call."""
+    data = {"page": "/fx/tools/flow", "props": {"pageProps": {"signedIn": session is not None}}}
+    captcha, who = "", '<p>Signed out. <a href="/signin">Sign in</a></p>'
+    if session is not None:
+        captcha = f'<script src="/recaptcha/enterprise.js?render={SITE_KEY}"></script>'
+        name = html.escape(session.account)
+        who = f'<p>Signed in as <span id="account">{name}</span></p>'
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Flow (simulated, labs)</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+{captcha}<style>{_STYLE}</style></head>
+<body><b>SIMULATED</b><h1>Flow</h1>
+<p>This is FlowKit's local simulator, not Google Flow. Nothing here costs anything.</p>
+{who}<script id="__NEXT_DATA__" type="application/json">{text}</script></body></html>
+"""
+
+
+ABOUT = """<!doctype html>
+<html><head><title>About Flow (simulated)</title></head><body><h1>Flow is not here for this account.</h1>
+<p>It is still served <a href="/fx/tools/flow">in the old place</a>. (Simulated.)</p></body></html>
+"""
+
 SORRY = """<!doctype html>
 <html><head><title>Sorry...</title></head><body><h1>We're sorry...</h1>
 <p>Our systems have detected unusual traffic from your computer network. (Simulated.)</p></body></html>

@@ -19,6 +19,9 @@ from flowkit_mcp.simulator.app import FlowApp
 from flowkit_mcp.simulator.chaos import Chaos, Mix
 from flowkit_mcp.simulator.counter import Counter
 from flowkit_mcp.simulator.faults import FaultKind
+from flowkit_mcp.simulator.labs_app import LabsApp
+from flowkit_mcp.simulator.labs_call import Labs
+from flowkit_mcp.simulator.labs_records import LabsRecords
 from flowkit_mcp.simulator.links import Links
 from flowkit_mcp.simulator.render import Renderer
 from flowkit_mcp.simulator.rpcs import Rpcs
@@ -82,7 +85,9 @@ class Simulator:
         server = _Server()
         rpcs = Rpcs(service, Counter(service, studio), links)
         rpcs.add(MakingRpcs(rpcs).table())
-        app = FlowApp(service, rpcs, links, server.drop)
+        records = LabsRecords(service, rpcs.sign)
+        labs = LabsApp(Labs(service, rpcs.counter, rpcs.shelf, records), server.drop)
+        app = FlowApp(service, rpcs, links, server.drop, labs)
         server.serve_app(app.asgi(host))
         serving = asyncio.create_task(server.serve([listener]), name="simulator")
         try:

@@ -135,6 +135,7 @@ class Media(_Record):
     cost: int = 0
     client_seed: str | None = None
     workflow_seed: str | None = None
+    handle: str | None = None  #: the operation name by which lane labs' old poll knows it
     stuck: bool = False  #: charged, and never scheduled
     fate: str | None = None  #: what chaos has in store: a failure's reason, "" = none given
     deleted: bool = False

@@ -72,6 +72,10 @@ class Switches(BaseModel):
         description="Where labs writes a status. mix: top or inside mediaMetadata by turns; "
         "absent: finished media have none",
     )
+    status_url: bool = Field(
+        default=False,
+        description="Whether labs' status replies carry addresses, as before June 2026",
+    )
     upload_media: Literal["object", "array"] = Field(
         default="object", description="`media` in the reply to a labs upload"
     )
