@@ -142,7 +142,7 @@ def read_clip(path: Path) -> Clip:
         track = _Track(video)
         heard = 0
         for packet in container.demux([video] if audio is None else [video, audio]):
-            if packet.size == 0:
+            if packet.size == 0 or packet.is_corrupt:  # corrupt: the file ends in its middle
                 continue
             if packet.stream_index == video.index:
                 track.take(packet)

@@ -27,7 +27,7 @@ from flowkit_mcp.simulator.draw_specs import FPS, ClipSpec, PictureSpec
 from flowkit_mcp.simulator.draw_stage import Layer, Motion, bar_height, build
 
 _ENCODE = [
-    "-c:v", "libx264", "-profile:v", "high", "-preset", "superfast", "-crf", "19", "-g", "48",
+    "-c:v", "libx264", "-profile:v", "high", "-preset", "superfast", "-crf", "18", "-g", "48",
     "-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709",
     "-color_trc", "bt709", "-color_range", "tv", "-flags:v", "+bitexact",
 ]  # fmt: skip
@@ -96,12 +96,14 @@ def stage_clip(spec: ClipSpec, folder: Path) -> list[str]:
     picture = _counter(graph, picture, size, frames, framed=start.bar is not None)
     picture = graph.chain(
         picture,
-        filters=f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,setsar=1,{_TAGS}",
+        # trimmed here: before ffmpeg 6, `-frames:v` ends the sound's track as well, three packets early
+        filters=f"trim=end_frame={frames},scale=out_color_matrix=bt709:out_range=tv,"
+        f"format=yuv420p,setsar=1,{_TAGS}",
     )
     sound = graph.chain(filters=_chord(spec.seed, spec.duration_s))
     return [
         *graph.inputs, "-filter_complex", ";".join(graph.chains), "-map", f"[{picture}]",
-        "-map", f"[{sound}]", "-frames:v", str(frames), "-r", str(FPS), *_ENCODE, *_SOUND, *_FILE,
+        "-map", f"[{sound}]", "-r", str(FPS), *_ENCODE, *_SOUND, *_FILE,
     ]  # fmt: skip
 
 

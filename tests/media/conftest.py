@@ -51,7 +51,8 @@ def make_clip(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeCli
             heard = length if sound_s is None else sound_s
             argv += ["-f", "lavfi", "-t", f"{heard:.6f}", "-i", f"{sound}:s={rate}:c=stereo"]
             argv += ["-c:a", "aac", "-ac", str(channels)]
-        argv += ["-vf", f"{tags},format=yuv420p", *video, "-frames:v", str(frames)]
+        # not -frames:v, which before ffmpeg 6 ends the sound's track as well
+        argv += ["-vf", f"trim=end_frame={frames},{tags},format=yuv420p", *video]
         argv += ["-movflags", "+faststart", *extra, f"file:{path}"]
         subprocess.run(argv, check=True, capture_output=True)
         made[recipe] = path

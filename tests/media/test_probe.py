@@ -3,6 +3,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
 from flowkit_mcp.errors import MediaError
@@ -77,10 +78,24 @@ async def test_odd_bytes_in_a_title_do_not_make_a_clip_unreadable(ffmpeg, make_c
     assert (await probe(odd)).frames == 24
 
 
-async def test_a_turned_clip_is_known_to_be_turned(ffmpeg, make_clip, tmp_path: Path):
+async def test_a_turned_clip_is_known_to_be_turned(make_clip, tmp_path: Path):
     turned = tmp_path / "turned.mp4"
-    argv = [str(ffmpeg), "-display_rotation", "90", "-i", str(make_clip(frames=24))]
+    argv = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-display_rotation",
+        "90",
+        "-i",
+        str(make_clip(frames=24)),
+    ]
     await run_ffmpeg([*argv, "-c", "copy", str(turned)])
     clip = await probe(turned)
     assert clip.picture.rotation in {90, 270}
     assert clip.picture.display_size == (180, 320)
+
+
+@pytest.mark.parametrize("missing", [1, 20, 300])
+async def test_a_clip_cut_short_within_its_last_packet_is_refused(make_clip, tmp_path, missing):
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(make_clip(frames=36).read_bytes()[:-missing])
+    with pytest.raises(MediaError, match=r"cut\.mp4"):
+        await probe(cut)
