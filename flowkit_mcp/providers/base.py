@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from flowkit_mcp.domain.models import Account, MediaKind, Orientation
 from flowkit_mcp.errors import ProviderError
@@ -54,10 +54,16 @@ class ImageBrief(_Brief):
 
 
 class VideoBrief(_Brief):
+    """A clip. Which of the inputs are set follows from `mode`."""
+
     media: Literal[MediaKind.VIDEO] = MediaKind.VIDEO
+    mode: Literal["text", "start", "start_end", "references", "extend"] = "start"
     prompt: str
-    start: str
+    start: str | None = None
     end: str | None = None
+    references: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()  #: preset voice slugs, e.g. `charon`
+    extends: str | None = None  #: the clip that goes on
 
 
 class UpscaleBrief(_Brief):
@@ -66,7 +72,13 @@ class UpscaleBrief(_Brief):
     resolution: Literal["1080p", "4K"]
 
 
-Brief = ImageBrief | VideoBrief | UpscaleBrief
+class ImageUpscaleBrief(_Brief):
+    media: Literal[MediaKind.IMAGE] = MediaKind.IMAGE
+    source: str
+    resolution: Literal["2K", "4K"]
+
+
+Brief = ImageBrief | VideoBrief | UpscaleBrief | ImageUpscaleBrief
 
 
 class Submission(_Frozen):
@@ -74,6 +86,10 @@ class Submission(_Frozen):
 
     remote_id: str
     credits_after: int | None = None
+    #: The finished media, where the reply itself carries them (picture upscales, upscales that exist already).
+    inline: bytes | None = Field(default=None, repr=False)
+    #: What Flow was seen to do differently from what was asked, in sentences. The job goes on.
+    warnings: tuple[str, ...] = ()
 
 
 class RemoteMedia(_Frozen):
@@ -146,6 +162,11 @@ class SentCall(_Frozen):
     #: Upscales are named after their source, not after a seed.
     source: str | None = None
     resolution: str | None = None
+    #: With these a project's listing can be searched, too. `sent_at` in milliseconds.
+    project: str | None = None
+    prompt: str | None = None
+    seed: int | None = None
+    sent_at: int | None = None
 
 
 class Provider(Protocol):
@@ -199,6 +220,10 @@ class Provider(Protocol):
 
     async def poll(self, remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
         """Where these stand. Ids that the provider does not mention are missing from the answer. Free."""
+        ...
+
+    async def cancel(self, remote_id: str) -> bool:
+        """Ask the provider to stop this job; False if it cannot, or it is too late. Free."""
         ...
 
     async def fetch(self, media: RemoteMedia, to: Path) -> None:

@@ -55,7 +55,8 @@ class BriefWriter:
             case GenerateVideo():
                 end = await remote(request.end_take_id) if request.end_take_id else None
                 start = await remote(request.start_take_id)
-                return VideoBrief(**common, prompt=request.prompt, start=start, end=end)
+                mode = "start_end" if end else "start"
+                return VideoBrief(**common, mode=mode, prompt=request.prompt, start=start, end=end)
             case UpscaleVideo():
                 source = await remote(request.source_take_id)
                 return UpscaleBrief(**common, source=source, resolution=request.resolution)

@@ -34,6 +34,20 @@ RPC = {
     "video.start_end": "nprQif",
     "video.upscale": "p0UkFb",
     "video.status": "jwpduf",
+    "project.list": "UpteDb",
+    "project.rename": "o8DA4",
+    "project.delete": "QI2zvc",
+    "image.upscale": "SPrCad",
+    "video.text": "YhhmEf",
+    "video.references": "MZZa6b",
+    "video.extend": "fZytfe",
+    "workflow.update": "mYWVGd",
+    "workflow.archive": "pGCYOe",
+    "media.delete": "cz8Z4b",
+    "scene.create": "rqZuUc",
+    "character.create": "C4BZMd",
+    "character.update": "rzMKMb",
+    "character.portrait": "Sc7aEb",
 }
 
 
@@ -52,6 +66,15 @@ def body(rpc: str, payload: Any, slot: list[Any] | None = None) -> str:
 
 def ok(name: str, payload: Any) -> Result:
     return Result(id="x", ok=True, status=200, body=body(RPC[name], payload))
+
+
+def said(payload: Any, status: int = 200, **headers: str) -> Result:
+    """An answer of lane `labs`."""
+    return http(status, json.dumps(payload), **headers)
+
+
+def trpc(result: Any, status: Any = 200) -> Result:
+    return said({"result": {"data": {"json": {"result": result, "status": status}}}})
 
 
 def refused(name: str, code: int, reason: str | None = None, message: str | None = None) -> Result:
@@ -73,6 +96,7 @@ def broken(code: Any, *, sent: bool) -> Result:
 class Asked:
     name: str
     rpc: str
+    #: Lane `batchexecute`: the RPC's array. Lane `labs`: method, host, path, query and body.
     args: Any
     source_path: str
     options: dict[str, Any]
@@ -103,13 +127,21 @@ class ScriptedChannel:
     def stands(self, id: str, standing: Standing, result: Result | None = None) -> None:
         self.journal[id] = Found(id=id, standing=standing, result=result)
 
+    def serves(self, lane: Any) -> None:
+        """From now on the account is served this lane."""
+        self.flow = FlowState(lane=lane, account="a…z@example.org", tab="ready", signed_in=True)
+
     def names(self) -> list[str]:
         return [asked.name for asked in self.asked]
 
     async def call(self, name: str, args: dict[str, Any], **options: Any) -> Result:
-        asked = Asked(name, args["rpc"], args["args"], args["source_path"], options)
-        assert set(args) == {"rpc", "args", "source_path"}
-        assert asked.rpc == RPC[name]
+        if options["lane"] == "labs":
+            assert {"method", "host", "path", "query"} <= set(args)
+            asked = Asked(name, "", args, "", options)
+        else:
+            asked = Asked(name, args["rpc"], args["args"], args["source_path"], options)
+            assert set(args) == {"rpc", "args", "source_path"}
+            assert asked.rpc == RPC[name]
         self.asked.append(asked)
         queue = self.answers[name]
         answer = queue.pop(0) if len(queue) > 1 else queue[0]

@@ -7,12 +7,18 @@ from scripted_flow import MID, PID, UPLOAD, WID, golden
 
 from flowkit_mcp.providers.flow import payloads
 from flowkit_mcp.providers.flow.envelope import Unreadable
-from flowkit_mcp.providers.flow.payloads import MediaRecord, NoMedia, Status
+from flowkit_mcp.providers.flow.records import (
+    Credits,
+    MediaRecord,
+    NoMedia,
+    ProjectRow,
+    Status,
+)
 
 
 def test_credits_are_the_balance_and_the_service_tier():
-    assert payloads.credits(golden("nzlxg_reply_pro")) == payloads.Credits(balance=980, tier=2)
-    assert payloads.credits(golden("nzlxg_reply_ultra")) == payloads.Credits(balance=12439, tier=3)
+    assert payloads.credits(golden("nzlxg_reply_pro")) == Credits(balance=980, tier=2)
+    assert payloads.credits(golden("nzlxg_reply_ultra")) == Credits(balance=12439, tier=3)
 
 
 def test_a_new_project_answers_with_its_id():
@@ -69,14 +75,14 @@ def test_a_finished_clip_has_the_mp4_address_and_its_size_not_the_poster():
 
 
 def test_a_listed_picture_uses_its_poster_as_address():
-    (record,) = payloads.contents(golden("Zzl0ze_reply"))
+    (record,) = payloads.contents(golden("Zzl0ze_reply")).media
     assert (record.id, record.workflow, record.bytes) == (MID, WID, 333000)
     assert record.image_url is not None and "/image/" in record.image_url
 
 
 def test_projects_come_in_pages():
     page, token = payloads.projects(golden("UpteDb_reply"))
-    assert page == (payloads.ProjectRow(id=PID, title="My project"),)
+    assert page == (ProjectRow(id=PID, title="My project"),)
     assert token == "NEXT_PAGE_TOKEN"
 
 

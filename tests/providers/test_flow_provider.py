@@ -138,15 +138,6 @@ async def test_without_a_browser_every_call_says_so(
         await provider.account()
 
 
-async def test_the_older_lane_is_named_instead_of_driven(
-    channel: ScriptedChannel, provider: FlowProvider
-):
-    channel.flow = FlowState(lane="labs", tab="ready", signed_in=True)
-    with pytest.raises(NotConnected, match="older page"):
-        await provider.submit(IMAGE, REF, PROFILE)
-    assert channel.asked == []
-
-
 async def test_a_project_is_created_free(channel: ScriptedChannel, provider: FlowProvider):
     channel.on("project.create", ok("project.create", golden("jHPbke_reply")))
     assert await provider.create_project("The film") == PID
@@ -206,7 +197,9 @@ async def test_a_clip_with_an_end_image_takes_the_other_call(
     channel: ScriptedChannel, provider: FlowProvider
 ):
     channel.on("video.start_end", ok("video.start_end", golden("video_submit_reply")))
-    await provider.submit(VIDEO.model_copy(update={"end": SOURCE}), REF, PROFILE)
+    await provider.submit(
+        VIDEO.model_copy(update={"mode": "start_end", "end": SOURCE}), REF, PROFILE
+    )
     assert channel.asked[0].args[0][0][4:6] == [[None, UPLOAD], [None, SOURCE]]
 
 

@@ -20,13 +20,13 @@ Crop = tuple[float | None, float | None, float | None, float | None]
 
 _WEB = 1
 _REFERENCE, _BASE = 1, 2
-_IMAGE_ASPECT = {Orientation.VERTICAL: 2, Orientation.HORIZONTAL: 3}  # flow-wire §4.1
+_UPRIGHT, _WIDE = 2, 3  # of pictures, flow-wire §4.1
 _VIDEO_ASPECT = {Orientation.VERTICAL: 1, Orientation.HORIZONTAL: 2}  # not the image enum, §6.1
 _OUT_360P = [4]
 _UPSCALE_RESOLUTION = {"720p": 1, "1080p": 2, "4K": 3}
 _UPSCALE_SLOTS = 32
 #: A clip whose sound is filtered fails, uncharged, instead of arriving silent (flow-wire §2.2, [S]).
-_BLOCK_SILENCED = 2
+_BLOCK_SILENCED, _RETURN_SILENCED = 2, 1
 _PROJECT_PAGE = 21
 _ALL_PROJECTS = "projects/*"
 
@@ -88,8 +88,9 @@ def generate_image(
     references: Sequence[str] = (),
     base: str | None = None,
     workflow: str | None = None,
+    wide: int = _WIDE,
 ) -> Json:
-    """One picture (flow-wire §4.1).
+    """One picture (flow-wire §4.1). `wide` is the number of 16:9, on which one source differs.
 
     An edit names the base image first, and the workflow it belongs to; the workflow seed is then null, because no
     workflow is made.
@@ -102,7 +103,7 @@ def generate_image(
         None,
         inputs or None,
         seed,
-        _IMAGE_ASPECT[orientation],
+        wide if orientation is Orientation.HORIZONTAL else _UPRIGHT,
         model,
         None,
         ctx,
@@ -114,6 +115,88 @@ def generate_image(
         seeds.media,
     ]
     return [None, [item], 1, ctx, [batch]]
+
+
+def upscale_image(media: str, level: int) -> Json:
+    """A larger picture (flow-wire §4.3); its context names no project."""
+    return [media, level, context(None)]
+
+
+def video_from_text(
+    project: str,
+    *,
+    model: str,
+    prompt: str,
+    orientation: Orientation,
+    seeds: Seeds,
+    batch: str,
+) -> Json:
+    """A clip from words alone."""
+    small = table().resolution_of(model) == "360p"
+    item = [
+        _script(prompt),
+        model,
+        _VIDEO_ASPECT[orientation],
+        None,
+        _meta(seeds),
+        *([None, None, _OUT_360P] if small else []),
+    ]
+    return _submit(item, project, batch)
+
+
+def video_from_references(
+    project: str,
+    *,
+    model: str,
+    prompt: str,
+    orientation: Orientation,
+    references: Sequence[str],
+    voices: Sequence[str],
+    seeds: Seeds,
+    batch: str,
+) -> Json:
+    """A clip in which these pictures appear and these preset voices speak."""
+    small = table().resolution_of(model) == "360p"
+    item = [
+        _script(prompt),
+        [_picture(one) for one in references],
+        model,
+        _VIDEO_ASPECT[orientation],
+        None,
+        _meta(seeds),
+        None,
+        [[voice] for voice in voices],
+        None,
+        [],
+        [],
+        *([_OUT_360P] if small else []),
+    ]
+    return _submit(item, project, batch)
+
+
+def extend_video(
+    project: str,
+    *,
+    model: str,
+    prompt: str,
+    orientation: Orientation,
+    source: str,
+    frames: tuple[int, int],
+    scene: str | None,
+    seeds: Seeds,
+    batch: str,
+) -> Json:
+    """A clip that goes on from the last second of another, in a scene as the page does it (flow-wire §6.6)."""
+    item = [
+        [None, source, *frames],
+        _script(prompt),
+        model,
+        _VIDEO_ASPECT[orientation],
+        None,
+        [scene, None, None, None, *seeds],
+    ]
+    group = [batch, _BLOCK_SILENCED, None, [scene, 1]] if scene else [batch, _RETURN_SILENCED]
+    return [[item], context(project), group]
 
 
 def video_from_start(
@@ -180,13 +263,17 @@ def upscale_video(
     resolution: Literal["720p", "1080p", "4K"],
     seeds: Seeds,
     batch: str,
+    slot_6: Literal["resolution", "aspect"] = "resolution",
 ) -> Json:
-    """A larger version of a clip, into the clip's own workflow (flow-wire §8)."""
+    """A larger version of a clip, into the clip's own workflow (flow-wire §8).
+
+    What slot 6 holds is in conflict (§10): three sources say the resolution, one the aspect.
+    """
     item: Json = [None] * _UPSCALE_SLOTS
     item[0] = [None, source]
     item[2] = _VIDEO_ASPECT[orientation]
     item[4] = [None, workflow, None, None, seeds.media]
-    item[6] = _UPSCALE_RESOLUTION[resolution]
+    item[6] = _UPSCALE_RESOLUTION[resolution] if slot_6 == "resolution" else item[2]
     item[31] = model
     return _submit(item, project, batch)
 

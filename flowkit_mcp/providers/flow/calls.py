@@ -1,156 +1,304 @@
-"""The free Flow calls over the bridge, typed: what is sent (`batchexecute.py`) and what it answers (`payloads.py`)."""
+"""The free Flow calls over the bridge, typed, each in the lane that the account is served at that moment.
+
+What is sent: `batchexecute.py`, `labs.py`; what it answers: `payloads.py`, `labs_payloads.py`. Ids are the same in both
+lanes, so what one lane made the other can read.
+"""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from flowkit_mcp.bridge.protocol import Result
 from flowkit_mcp.clock import Clock
-from flowkit_mcp.errors import NotConnected
-from flowkit_mcp.providers.flow import batchexecute, errors, payloads, reply
+from flowkit_mcp.errors import NotConnected, Rejected
+from flowkit_mcp.providers.flow import (
+    batchexecute,
+    errors,
+    labs,
+    labs_catalogue,
+    labs_payloads,
+    payloads,
+    reply,
+)
+from flowkit_mcp.providers.flow.ask import Ask, Lane, batch, rest, row_of
 from flowkit_mcp.providers.flow.channel import Channel
-from flowkit_mcp.providers.flow.envelope import Unreadable
-from flowkit_mcp.providers.flow.ids import Seeds
-from flowkit_mcp.providers.flow.payloads import Credits, MediaRecord, NoMedia, Records, Usage
-from flowkit_mcp.providers.flow.table import table
+from flowkit_mcp.providers.flow.envelope import Unreadable, text
+from flowkit_mcp.providers.flow.ids import Handle, Seeds
+from flowkit_mcp.providers.flow.records import (
+    Contents,
+    Credits,
+    MediaRecord,
+    NoMedia,
+    ProjectRow,
+    Records,
+    Usage,
+)
+from flowkit_mcp.providers.flow.table import Table
 
-LANE = "batchexecute"
 T = TypeVar("T")
+_SPARE = "FlowKit"
 
 
 class Calls:
-    """Flow's calls in this lane; all raise ProviderError."""
+    """Flow's calls; all raise ProviderError."""
 
-    def __init__(self, channel: Channel, clock: Clock) -> None:
+    def __init__(self, channel: Channel, clock: Clock, facts: Table) -> None:
         self._channel = channel
         self._clock = clock
+        self.facts = facts
+        self._paygate: str | None = None
+        #: Which project a media id was made in: lane `labs` wants both for a poll.
+        self._projects: dict[str, str] = {}
+        self._project: str | None = None
+        self._session = f";{clock.now()}"
+
+    @property
+    def lane(self) -> Lane:
+        """Raises NotConnected."""
+        flow = self._channel.flow
+        if flow is None:
+            raise NotConnected("no browser with the FlowKit extension is connected")
+        return flow.lane or "batchexecute"
+
+    @property
+    def session(self) -> labs.Session:
+        return labs.Session(self._session, self._paygate)
+
+    def made_in(self, project: str, media: str) -> None:
+        """Remember where this will be found."""
+        self._project = project
+        self._projects[media] = project
 
     async def credits(self) -> Credits:
-        return await self._free("account.credits", batchexecute.credits(), payloads.credits)
+        if self.lane == "labs":
+            tiers = self.facts.labs_tiers
+            found = await self.free(
+                rest(
+                    self.facts,
+                    "account.credits",
+                    labs.Request(),
+                    lambda payload: labs_payloads.credits(payload, tiers),
+                )
+            )
+            self._paygate = found.paygate
+            return found
+        args = batchexecute.credits()
+        return await self.free(batch(self.facts, "account.credits", args, payloads.credits))
 
     async def catalogue(self) -> tuple[Usage, ...]:
-        return await self._free("account.models", batchexecute.models(), payloads.catalogue)
+        if self.lane == "batchexecute":
+            args = batchexecute.models()
+            return await self.free(batch(self.facts, "account.models", args, payloads.catalogue))
+        # In this lane the catalogue is part of a project.
+        if self._project is None:
+            page, _ = await self.project_page()
+            self._project = page[0].id if page else None
+        try:
+            return await self._labs_catalogue()
+        except Rejected:
+            if self._project is not None:
+                raise
+        await self.create_project(
+            _SPARE
+        )  # an account without any project shows no prices otherwise
+        return await self._labs_catalogue()
+
+    async def _labs_catalogue(self) -> tuple[Usage, ...]:
+        tiers = self.facts.labs_tiers
+        return await self.free(
+            rest(
+                self.facts,
+                "account.models",
+                labs.project_contents(self._project),
+                lambda payload: labs_catalogue.catalogue(payload, tiers),
+            )
+        )
 
     async def create_project(self, title: str) -> str:
-        args = batchexecute.create_project(title)
-        return await self._free("project.create", args, payloads.created_project)
+        if self.lane == "labs":
+            request = labs.create_project(title)
+            ask = rest(self.facts, "project.create", request, labs_payloads.created_project)
+        else:
+            args = batchexecute.create_project(title)
+            ask = batch(self.facts, "project.create", args, payloads.created_project)
+        self._project = await self.free(ask)
+        return self._project
+
+    async def project_page(
+        self, token: str | None = None
+    ) -> tuple[tuple[ProjectRow, ...], str | None]:
+        """One page of projects and the token of the next."""
+        if self.lane == "labs":
+            request = labs.project_list(token)
+            return await self.free(
+                rest(self.facts, "project.list", request, labs_payloads.projects)
+            )
+        args = batchexecute.project_list(token)
+        return await self.free(batch(self.facts, "project.list", args, payloads.projects))
 
     async def upload_image(self, project: str, data: bytes, mime: str, name: str) -> str:
         """Returns the picture's media id."""
-        args = batchexecute.upload_image(
-            project,
-            data=base64.b64encode(data).decode(),
-            mime=mime,
-            name=name,
-            seeds=Seeds.new(),
-        )
-        record = await self._free("image.upload", args, payloads.uploaded, project=project)
-        return record.id
+        seeds, text64 = Seeds.new(), base64.b64encode(data).decode()
+        if self.lane == "labs":
+            request = labs.upload_image(
+                self.session, project, data=text64, mime=mime, name=name, seeds=seeds
+            )
+            ask = rest(self.facts, "image.upload", request, labs_payloads.uploaded)
+        else:
+            args = batchexecute.upload_image(
+                project, data=text64, mime=mime, name=name, seeds=seeds
+            )
+            ask = batch(self.facts, "image.upload", args, payloads.uploaded, project)
+        return (await self.free(ask)).id
 
-    async def contents(self, project: str, *, instance: str | None = None) -> Sequence[MediaRecord]:
-        """All media of a project; heavy, up to 17 MB (flow-wire §9.3)."""
-        return await self._free(
-            "project.contents",
-            batchexecute.project_contents(project),
-            payloads.contents,
-            project=project,
-            instance=instance,
-        )
+    async def contents(self, project: str, *, instance: str | None = None) -> Contents:
+        """What a project holds; heavy, up to 17 MB (flow-wire §9.3), and in lane `labs` perhaps from a cache."""
+        if self.lane == "labs":
+            request = labs.project_contents(project)
+            ask = rest(self.facts, "project.contents", request, labs_payloads.contents)
+        else:
+            args = batchexecute.project_contents(project)
+            ask = batch(self.facts, "project.contents", args, payloads.contents, project)
+        return await self.free(ask, instance=instance)
 
     async def media(
         self, media: str, *, project: str | None = None, instance: str | None = None
     ) -> MediaRecord | NoMedia:
         """One media record, or why there is none."""
-        try:
-            return await self._ask(
+        if self.lane == "labs":
+            ask: Ask[MediaRecord | NoMedia] = rest(
+                self.facts,
                 "media.get",
-                batchexecute.media_get(media),
-                lambda payload: payloads.media(payload, media),
-                project=project,
-                instance=instance,
+                labs.media_get(media),
+                lambda payload: labs_payloads.media(payload, media) or NoMedia.SILENT,
             )
+        else:
+            args = batchexecute.media_get(media)
+            ask = batch(
+                self.facts,
+                "media.get",
+                args,
+                lambda payload: payloads.media(payload, media),
+                project,
+            )
+        try:
+            return await self.ask(ask, instance=instance)
         except reply.Answered as answered:
             if answered.slot[:1] == [errors.NOT_FOUND]:
                 return NoMedia.ABSENT
+            if ask.lane == "labs" and answered.slot[:1] == [errors.INVALID]:
+                return (
+                    NoMedia.SILENT
+                )  # Omni clips are refused here although they exist (flow-wire §7.3)
             raise answered.error from None
 
-    async def video_status(self, media: Sequence[str]) -> Records | None:
-        """One poll for many; None if Flow complains about an id instead of leaving it out (flow-wire §7.1)."""
+    async def media_url(self, media: str) -> str | None:
+        """Lane `labs`: where a finished file can be fetched. None if Flow does not say, or it is the other lane."""
+        if self.lane != "labs":
+            return None
+        ask = rest(self.facts, "media.url", labs.media_url(media), _address)
         try:
-            return await self._ask(
-                "video.status", batchexecute.video_status(media), payloads.video_status
-            )
+            return await self.ask(ask)
+        except reply.Answered:
+            return None
+        except Rejected:
+            return None  # an extension that does not know the call
+
+    async def video_status(
+        self, handles: Sequence[Handle]
+    ) -> tuple[Mapping[str, MediaRecord], int | None]:
+        """One poll for many: records by media id, and the balance if told.
+
+        Ids that Flow does not know are missing; if it complains about one of them, all are (flow-wire §7.1).
+        """
+        if self.lane == "batchexecute":
+            args = batchexecute.video_status([handle.media for handle in handles])
+            asks = [batch(self.facts, "video.status", args, payloads.video_status)]
+        else:
+            plain = [
+                (handle.media, self._projects.get(handle.media))
+                for handle in handles
+                if not handle.operation
+            ]
+            named = [handle.operation for handle in handles if handle.operation]
+            requests = [labs.video_status(plain)] if plain else []
+            requests += [labs.operation_status(named)] if named else []
+            asks = [
+                rest(self.facts, "video.status", request, labs_payloads.statuses)
+                for request in requests
+            ]
+        media = {handle.operation: handle.media for handle in handles if handle.operation}
+        found: dict[str, MediaRecord] = {}
+        credits: int | None = None
+        for ask in asks:
+            answer = await self._status(ask)
+            if answer is not None:
+                credits = answer.credits if answer.credits is not None else credits
+                found |= {
+                    media.get(record.id, record.id): record
+                    for record in answer.records
+                    if not record.unknown
+                }
+        return found, credits
+
+    async def _status(self, ask: Ask[Records]) -> Records | None:
+        try:
+            return await self.ask(ask)
         except reply.Answered as answered:
             complaint = errors.says_media_not_found(answered.slot)
-            if complaint or answered.slot[:1] == [errors.NOT_FOUND]:
+            refused = ask.lane == "labs" and answered.slot[:1] == [errors.INVALID]
+            if complaint or refused or answered.slot[:1] == [errors.NOT_FOUND]:
                 return None
             raise answered.error from None
 
-    async def pay(
-        self,
-        name: str,
-        args: list[Any],
-        *,
-        project: str,
-        client_ref: str,
-        via: str | None,
-        credits: int,
-    ) -> Result:
+    async def pay(self, ask: Ask[Any], *, client_ref: str, via: str | None, credits: int) -> Result:
         """The one call that may cost. Raises NotConnected only if nothing was sent."""
-        return await self._send(
-            name, args, project, paid=True, credits=credits, id=client_ref, instance=via
-        )
+        return await self._send(ask, paid=True, credits=credits, id=client_ref, instance=via)
 
-    async def _free(
-        self,
-        name: str,
-        args: list[Any],
-        parse: Callable[[Any], T],
-        *,
-        project: str | None = None,
-        instance: str | None = None,
-    ) -> T:
+    async def free(self, ask: Ask[T], *, instance: str | None = None) -> T:
+        """Raises ProviderError, also where Flow refuses."""
         try:
-            return await self._ask(name, args, parse, project=project, instance=instance)
+            return await self.ask(ask, instance=instance)
         except reply.Answered as answered:
             raise answered.error from None
 
-    async def _ask(
-        self,
-        name: str,
-        args: list[Any],
-        parse: Callable[[Any], T],
-        *,
-        project: str | None = None,
-        instance: str | None = None,
-    ) -> T:
-        """Raises reply.Answered where Flow refuses in slot 5, ProviderError for all else."""
-        result = await self._send(name, args, project, instance=instance)
-        rpcs = (table().calls[name].rpc,)
+    async def ask(self, ask: Ask[T], *, instance: str | None = None) -> T:
+        """Raises reply.Answered where Flow refuses with an error object, ProviderError for all else."""
+        result = await self._send(ask, instance=instance)
         try:
-            return parse(reply.payload(result, rpcs, paying=False, now=self._clock.now()))
+            if ask.lane == "labs" and ask.name == "media.url" and result.error is None:
+                return ask.parse(result)
+            return ask.parse(self._decoded(ask, result))
         except Unreadable as unreadable:
             raise errors.from_unreadable(unreadable.kind, paying=False) from None
 
-    async def _send(
-        self, name: str, args: list[Any], project: str | None, **options: Any
-    ) -> Result:
-        flow = self._channel.flow
-        if flow is None:
-            raise NotConnected("no browser with the FlowKit extension is connected")
-        if flow.lane not in (None, LANE):
-            raise NotConnected(
-                "this account is served Flow's older page, which this version does not drive",
-                hint="Open flow.google.com in the connected browser and sign in there.",
-            )
-        row = table().calls[name]
-        body = {
-            "rpc": row.rpc,
-            "args": args,
-            "source_path": batchexecute.source_path(project),
-        }
+    def _decoded(self, ask: Ask[Any], result: Result) -> Any:
+        now = self._clock.now()
+        if ask.lane == "labs":
+            return reply.decoded(result, paying=False, now=now)
+        return reply.payload(result, (ask.args["rpc"],), paying=False, now=now)
+
+    async def _send(self, ask: Ask[Any], **options: Any) -> Result:
+        _ = self.lane  # says that nobody is connected
+        row = row_of(self.facts, ask)
         return await self._channel.call(
-            name, body, lane=LANE, captcha=row.captcha, timeout_s=row.limit_s, **options
+            ask.name,
+            ask.args,
+            lane=ask.lane,
+            captcha=row.captcha,
+            timeout_s=row.limit_s,
+            **options,
         )
+
+
+def _address(result: Result) -> str | None:
+    """Where the redirect leads: in a `location` header, or told by the extension as `{"url": …}`."""
+    location = next((v for k, v in result.headers.items() if k.lower() == "location"), None)
+    if location:
+        return location
+    if result.status != 200 or not (result.body or "").startswith("{"):
+        return None
+    payload = reply.decoded(result, paying=False, now=0)
+    return text(labs_payloads.get(payload, "url"))

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from flowkit_mcp.domain.models import MediaKind, Model, Orientation
 from flowkit_mcp.errors import InvalidSetting
-from flowkit_mcp.providers.flow.payloads import Usage
-from flowkit_mcp.providers.flow.table import table
+from flowkit_mcp.providers.flow.records import Usage
+from flowkit_mcp.providers.flow.table import Table, table
 
 _DEFAULT_CLIP_S = 8  # flow-wire §3.2: an absent duration means 8 s
 _VIDEO_ASPECTS = {1: Orientation.VERTICAL, 2: Orientation.HORIZONTAL}
@@ -23,12 +23,13 @@ _UPSCALES = {"upscale", "upscale_image"}
 _LISTED = 14
 
 
-def models(usages: Iterable[Usage], tier: int) -> tuple[Model, ...]:
+def models(usages: Iterable[Usage], tier: int, facts: Table | None = None) -> tuple[Model, ...]:
     """What the account may choose from, in the catalogue's order; `credits` None where its tier has no access.
 
     Hidden families are not for choosing; only their upscalers are wanted, which nobody picks by hand.
     """
-    found = [(_model(usage, tier), usage.hidden) for usage in usages]
+    known = facts or table()
+    found = [(_model(usage, tier, known), usage.hidden) for usage in usages]
     return tuple(model for model, hidden in found if not hidden or set(model.modes) & _UPSCALES)
 
 
@@ -100,6 +101,7 @@ def _best(
         if not left:
             raise InvalidSetting(f"{label} {complaint}", hint=_offer(able))
         fitting = left
+    suffixed = table().switches.key_suffixes == "prefer"
     order = table().default_order.get(mode, ())
     size, length = table().default_resolution.get(mode), table().default_duration_s.get(mode, 0)
 
@@ -108,8 +110,8 @@ def _best(
             order.index(model.family) if model.family in order else len(order),
             model.resolution != size,
             abs((model.duration_s or 0) - length),
-            # Some families have a key of their own for upright clips (flow-wire §6.4).
-            ("_portrait" in model.key) is not (orientation is Orientation.VERTICAL),
+            # Some families have a key of their own for upright clips (flow-wire §6.4, and §10 on the conflict).
+            ("_portrait" in model.key) is not (suffixed and orientation is Orientation.VERTICAL),
             model.credits or 0,
             model.key,
         )
@@ -117,9 +119,9 @@ def _best(
     return min(fitting, key=rank)
 
 
-def _model(usage: Usage, tier: int) -> Model:
-    family = table().family_of(usage.key)
-    modes = _modes(usage)
+def _model(usage: Usage, tier: int, facts: Table) -> Model:
+    family = facts.family_of(usage.key)
+    modes = _modes(usage, facts)
     limit = family.max_references if family else 0
     if usage.max_images is not None:
         limit = usage.max_images
@@ -131,19 +133,19 @@ def _model(usage: Usage, tier: int) -> Model:
         modes=modes,
         credits=usage.prices.get(tier),
         duration_s=_duration(usage, modes),
-        resolution=_resolution(usage),
+        resolution=_resolution(usage, facts),
         orientations=_orientations(usage),
         max_references=limit if {"image", "references"} & set(modes) else 0,
     )
 
 
-def _modes(usage: Usage) -> tuple[str, ...]:
-    mode = table().mode_of(usage.key)
+def _modes(usage: Usage, facts: Table) -> tuple[str, ...]:
+    mode = facts.mode_of(usage.key)
     if usage.image:
         return ("upscale_image",) if mode == "upscale" else ("image",)
     if mode:
         return (mode,)
-    known = table().mode_by_requirement
+    known = facts.mode_by_requirement
     # Other requirements beside the text say more about how a key is driven than the text.
     named = [
         known[number] for number in sorted(usage.requirements, reverse=True) if number in known
@@ -157,12 +159,12 @@ def _duration(usage: Usage, modes: tuple[str, ...]) -> int | None:
     return usage.duration_s or _DEFAULT_CLIP_S
 
 
-def _resolution(usage: Usage) -> str | None:
-    by_key = table().resolution_of(usage.key)
+def _resolution(usage: Usage, facts: Table) -> str | None:
+    by_key = facts.resolution_of(usage.key)
     if by_key or usage.image:
         return by_key
     told = [
-        table().resolutions[number] for number in usage.resolutions if number in table().resolutions
+        facts.resolutions[number] for number in usage.resolutions if number in facts.resolutions
     ]
     return "720p" if "720p" in told or not told else told[0]
 

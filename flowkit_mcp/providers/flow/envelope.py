@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 _decoder = json.JSONDecoder()
@@ -28,12 +28,13 @@ class Frame:
     """What one RPC answered.
 
     `payload` None with `error` None means "no data". `error` is slot 5, `[grpc code, message, details]`.
-    `whole` is the HTTP-like code of an `er` frame, which speaks for the whole call.
+    `whole` is the HTTP-like code of an `er` frame, which speaks for the whole call. `rpc` is whose frame it is.
     """
 
     payload: Any = None
     error: list[Any] | None = None
     whole: int | None = None
+    rpc: str | None = field(default=None, compare=False)
 
 
 def at(value: Any, *path: int) -> Any:
@@ -101,7 +102,8 @@ def _frames(body: str, rpcs: Collection[str]) -> Iterator[Frame]:
             if head == "er":
                 yield Frame(whole=number(at(frame, 5)) or 0)
             elif head == "wrb.fr" and at(frame, 1) in rpcs:
-                yield Frame(payload=_payload(at(frame, 2)), error=rows(at(frame, 5)) or None)
+                payload, error = _payload(at(frame, 2)), rows(at(frame, 5)) or None
+                yield Frame(payload=payload, error=error, rpc=at(frame, 1))
 
 
 def _values(body: str) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
 from flowkit_mcp.bridge.protocol import CallError
 from flowkit_mcp.errors import (
@@ -37,6 +37,15 @@ _NOT_CHARGED = "nothing was charged"
 #: gRPC codes with which Flow itself says that it did not accept a call (flow-wire §2.1).
 INVALID, NOT_FOUND, DENIED, EXHAUSTED, UNAUTHENTICATED = 3, 5, 7, 8, 16
 _REFUSALS = frozenset({INVALID, NOT_FOUND, DENIED, EXHAUSTED, UNAUTHENTICATED})
+#: What lane `labs` says with an HTTP status (flow-wire §9.2).
+_GRPC = {
+    400: INVALID,
+    413: INVALID,
+    401: UNAUTHENTICATED,
+    403: DENIED,
+    404: NOT_FOUND,
+    429: EXHAUSTED,
+}
 #: HTTP statuses of a whole call that precede acceptance (flow-wire §1.1).
 _HTTP_REFUSALS = frozenset({400, 401, 403, 404, 413, 429})
 
@@ -74,6 +83,9 @@ _PROMPT = Row(Rejected, "Flow's content filter refused the prompt or the result"
 _INPUT = Row(Rejected, "Flow refused the input image", _NEW_IMAGE)
 _UPLOAD = Row(Rejected, "Flow refused the uploaded picture", _NEW_FILE)
 _FILE = Row(Rejected, "Flow cannot use this file", "Convert or resize the picture and try again.")
+_LIBRARY = Row(
+    Rejected, "a limit of Flow's own library is reached", "Tidy up in the Flow tab, then try again."
+)
 _BUSY = Row(RateLimited, "Flow is busy", retry_after_s=60, again=1)
 _ACCOUNT = Row(
     Rejected, "Flow is not available to this account", "Use another Google account for Flow."
@@ -113,7 +125,19 @@ REASONS: Mapping[str, Row] = {
         ),
         _UPLOAD,
     ),
-    **dict.fromkeys(("IMAGE_TOO_LARGE", "IMAGE_TOO_SMALL", "UNKNOWN_IMAGE_FILE_FORMAT"), _FILE),
+    **dict.fromkeys(
+        (
+            "IMAGE_TOO_LARGE", "IMAGE_TOO_SMALL", "UNKNOWN_IMAGE_FILE_FORMAT",
+            "VIDEO_DURATION_TOO_LONG", "VIDEO_UPLOAD_FAILED",
+        ),
+        _FILE,
+    ),
+    "VIDEO_UPLOAD_TIMEOUT": Row(Transient, "the upload took too long", again=1),
+    **dict.fromkeys(("COLLECTION_FULL", "COLLECTION_DEPTH_EXCEEDED", "HANDLE_TAKEN"), _LIBRARY),
+    "MEDIA_GENERATION_CANNOT_BE_CANCELED": Row(
+        Rejected, "the job can no longer be stopped", "Wait for its result."
+    ),
+    "IP_PROHIBITED": _INPUT,
     **dict.fromkeys(("HIGH_TRAFFIC", "MODEL_OVERLOADED", "MODEL_DISABLED_DUE_TO_TRAFFIC"), _BUSY),
     **dict.fromkeys(("USER_REGION_DISALLOWED", "USER_MINOR", "APP_UNAVAILABLE"), _ACCOUNT),
     **dict.fromkeys(("CONCURRENT_LIMIT_REACHED", "GENERATION_ALREADY_IN_PROGRESS"), _CONCURRENT),
@@ -239,6 +263,34 @@ def from_whole(
     return Transient(f"Flow answered with HTTP {status}", reason=reason)
 
 
+def from_google(
+    status: int, headers: Mapping[str, str], error: Any, *, paying: bool, now: int
+) -> tuple[int | None, ProviderError]:
+    """Lane `labs`: the error object of a JSON body, and the gRPC code it amounts to (flow-wire §9.1).
+
+    Routed on `details[].reason` first, then on the message, then on the status. A body that Flow wrote itself with a
+    4xx is proof that nothing was accepted; anything else on a paying call is not.
+    """
+    details, message = _field(error, "details"), _field(error, "message")
+    said = message if isinstance(message, str) else ""
+    code = _GRPC.get(status)
+    reason = find_reason(details) or find_reason(said) or find_reason(error)
+    if paying and status not in _HTTP_REFUSALS:
+        return code, _unknown(f"Flow answered with HTTP {status}", reason)
+    row = _row(code, reason, said)
+    if row is None:
+        return code, Transient(f"Flow answered with HTTP {status}", reason=reason)
+    found = row.refusal(reason or ("NOT_FOUND" if code == NOT_FOUND else None))
+    told = retry_after(headers, now)
+    if told is not None and isinstance(found, RateLimited | QuotaUsedUp):
+        found.retry_after_s = told
+    return code, found
+
+
+def _field(value: Any, name: str) -> Any:
+    return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+
+
 def from_unreadable(kind: str, *, paying: bool) -> ProviderError:
     """HTTP said 200, but the body is no answer to this call."""
     if paying:
@@ -269,6 +321,13 @@ def nothing_created() -> ProviderError:
         "Choose another model.",
     )
     return row.refusal("ACCEPTED_BUT_EMPTY")
+
+
+def lost_picture() -> ProviderError:
+    """A larger picture that Flow handed over without an id, and whose reply is lost."""
+    return GenerationFailed(
+        "the larger picture was only in Flow's reply, which is lost", charged="no", again=1
+    )
 
 
 def retry_after(headers: Mapping[str, str], now: int) -> float | None:

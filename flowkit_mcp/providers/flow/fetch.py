@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import logging
 import os
 from collections.abc import Callable, Sequence
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     import httpx2
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_INLINE = "data:;base64,"
+_ALPHABET = str.maketrans("-_", "+/", "\r\n")
 _REDIRECTS = 3
 _CHUNK = 256 * 1024
 _HEAD = 12
@@ -44,7 +48,10 @@ _LOOKS_LIKE: dict[MediaKind, Callable[[bytes], bool]] = {
 
 @dataclass(frozen=True)
 class Origins:
-    """Where media may come from: Flow's hosts over https, or one simulator on loopback."""
+    """Where media may come from: Flow's hosts over https, or one simulator on loopback.
+
+    A host may be followed by the only path that counts, with `/` at its end: `host/folder/`.
+    """
 
     hosts: frozenset[str]
     simulator: tuple[str, int] | None = None
@@ -69,7 +76,12 @@ class Origins:
             return False
         if self.simulator is not None:
             return parts.scheme == "http" and (parts.hostname, port) == self.simulator
-        return parts.scheme == "https" and parts.hostname in self.hosts and port in (None, 443)
+        if parts.scheme != "https" or port not in (None, 443) or ".." in parts.path:
+            return False
+        place = f"{parts.hostname}{parts.path}"
+        return any(
+            place.startswith(host) if "/" in host else parts.hostname == host for host in self.hosts
+        )
 
 
 class Fetcher:
@@ -91,7 +103,10 @@ class Fetcher:
 
         try:
             with to.open("wb") as file:
-                await self._stream(media, file)
+                if media.url.startswith(_INLINE):
+                    _unpack(media, file)
+                else:
+                    await self._stream(media, file)
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
         except httpx2.HTTPError as error:
@@ -145,6 +160,27 @@ class Fetcher:
                 trust_env=self._origins.simulator is None,
             )
         return self._client
+
+
+def inline_url(data: str) -> str:
+    """For media that an answer brought along in base64: an address that leads to themselves."""
+    return _INLINE + data
+
+
+def unpacked(data: str) -> bytes:
+    """The bytes of base64 text, in either alphabet. Raises Transient if it is something else."""
+    try:
+        plain = data.translate(_ALPHABET)
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise Transient("the media in Flow's answer are damaged") from None
+
+
+def _unpack(media: RemoteMedia, file: BinaryIO) -> None:
+    content = unpacked(media.url.removeprefix(_INLINE))
+    if not _LOOKS_LIKE[media.media](content[:_HEAD]):
+        raise Transient(f"what Flow handed out is no {media.media} file")
+    file.write(content)
 
 
 async def _save(response: httpx2.Response, media: RemoteMedia, file: BinaryIO) -> None:

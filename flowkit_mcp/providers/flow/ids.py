@@ -13,6 +13,10 @@ from typing import NamedTuple
 
 _UPSCALED = {"1080p": "_upsampled", "4K": "_4k_upsampled"}  # flow-wire §0.4
 _LONG_PREFIX = "CA"
+_LABS = ".labs"
+_OPERATION = "operation/"
+_INLINE = "inline/"
+_BATCHES = uuid.UUID("4a0e1c6e-5c0f-4a53-9a5b-6f1d1c2b7e10")
 _LENGTH_DELIMITED = 2
 _MEDIA_FIELD = 5
 
@@ -31,13 +35,54 @@ class Seeds(NamedTuple):
     @classmethod
     def parse(cls, client_ref: str) -> Seeds:
         """Raises ValueError."""
-        media, dot, workflow = client_ref.partition(".")
+        media, dot, workflow = client_ref.removesuffix(_LABS).partition(".")
         if not (media and dot and workflow):
             raise ValueError("a client_ref of Flow is '<media seed>.<workflow seed>'")
         return cls(media, workflow)
 
+    @property
+    def batch(self) -> str:
+        """The batch id sent along with them. Flow lists it with the workflow, so the call can be found again."""
+        return str(uuid.uuid5(_BATCHES, str(self)))
+
     def __str__(self) -> str:
         return f"{self.media}.{self.workflow}"
+
+
+def for_labs(client_ref: str) -> bool:
+    """Whether the call was meant for lane `labs`, whose pictures take no seeds: no id follows for them."""
+    return client_ref.endswith(_LABS)
+
+
+def client_ref(seeds: Seeds, lane: str | None) -> str:
+    """The text form, with the lane where it matters."""
+    return f"{seeds}{_LABS if lane == 'labs' else ''}"
+
+
+class Handle(NamedTuple):
+    """What a poll asks for: the media id, and in lane `labs` sometimes only the name of a running operation."""
+
+    media: str
+    operation: str | None = None
+
+    @classmethod
+    def parse(cls, remote_id: str) -> Handle:
+        if remote_id.startswith(_OPERATION):
+            name, _, media = remote_id.removeprefix(_OPERATION).partition("/")
+            return cls(media_id(media), name)
+        return cls(media_id(remote_id))
+
+    def __str__(self) -> str:
+        return f"{_OPERATION}{self.operation}/{self.media}" if self.operation else self.media
+
+
+def lost_inline(source: str, resolution: str) -> str:
+    """The remote id of a larger picture that Flow gave without an id: it exists only in the reply."""
+    return f"{_INLINE}{media_id(source)}/{resolution}"
+
+
+def is_inline(remote_id: str) -> bool:
+    return remote_id.startswith(_INLINE)
 
 
 def derived(seed: str) -> str:

@@ -21,12 +21,21 @@ from flowkit_mcp.providers.base import (
     SentCall,
     Submission,
 )
+from flowkit_mcp.providers.flow import listing
 from flowkit_mcp.providers.flow.calls import Calls
 from flowkit_mcp.providers.flow.channel import Channel
-from flowkit_mcp.providers.flow.ids import Seeds, derived, is_upscaled, media_id
-from flowkit_mcp.providers.flow.payloads import MediaRecord, NoMedia
+from flowkit_mcp.providers.flow.ids import (
+    Handle,
+    Seeds,
+    derived,
+    for_labs,
+    is_inline,
+    is_upscaled,
+    media_id,
+)
+from flowkit_mcp.providers.flow.records import MediaRecord, NoMedia
 from flowkit_mcp.providers.flow.submission import expected_id, read
-from flowkit_mcp.providers.flow.table import table
+from flowkit_mcp.providers.flow.table import Table
 
 _CANARIES = 3
 
@@ -38,21 +47,26 @@ async def look_up(
     expected = _expected(call)
     entry = await _journal(channel, call)
     if entry is not None:
-        answer = _from_journal(entry, call, expected or "", now)
+        answer = _from_journal(entry, call, calls.facts, expected, now)
         if answer is not None:
             return answer
-    if expected is None:
+    if expected is None and (call.source is None or call.media is MediaKind.VIDEO):
         return CannotTell(evidence="nobody knows any more which clip was to be made larger")
+    if expected is None or (for_labs(call.client_ref) and call.media is MediaKind.IMAGE):
+        return await _without_an_id(calls, call, grace_s, now)
     seen = await _is_there(calls, expected, call.media)
     if seen:
         return Sent(submission=Submission(remote_id=expected))
     # A profile that cannot be asked may still be busy with the call until its time limit.
-    patience = grace_s if entry else grace_s + _longest_limit_s()
+    patience = grace_s if entry else grace_s + _longest_limit_s(calls.facts)
     if call.age_s <= patience:
         return CannotTell(evidence="Flow does not show a result yet", again=True)
     if seen is None:
         return CannotTell(evidence="Flow answers the question for the result without data")
-    if not rule_is_proven(call.proven):
+    if not rule_is_proven(call.proven, labs=for_labs(call.client_ref)):
+        found = await listing.find(calls, call, now)
+        if found is not None:
+            return found
         return CannotTell(
             evidence="Flow shows no result, but no earlier call proves under which id it would be"
         )
@@ -63,18 +77,35 @@ async def look_up(
     return NeverSent(evidence=f"Flow shows no result {call.age_s:.0f} s after the call")
 
 
-def rule_is_proven(proven: Sequence[tuple[str, str]]) -> bool:
-    """Whether earlier calls show that ids follow from seeds. Upscales are named otherwise and tell nothing."""
+async def _without_an_id(calls: Calls, call: SentCall, grace_s: float, now: int) -> Found:
+    """Larger pictures, and pictures of lane `labs`: no id follows from what was sent, only the listing tells."""
+    found = await listing.find(calls, call, now)
+    if found is not None:
+        return found
+    return CannotTell(
+        evidence="Flow does not show a result, and no id follows for such a call",
+        again=call.age_s <= grace_s + _longest_limit_s(calls.facts),
+    )
+
+
+def rule_is_proven(proven: Sequence[tuple[str, str]], *, labs: bool = False) -> bool:
+    """Whether earlier calls show that ids follow from seeds. Upscales are named otherwise and tell nothing.
+
+    Each lane for itself; pictures of lane `labs` were sent without seeds, so that a difference there tells nothing.
+    """
     telling = [
-        (client_ref, media_id(remote)) for client_ref, remote in proven if not is_upscaled(remote)
+        derived(_seed(ref)) == media_id(remote)
+        for ref, remote in proven
+        if not is_upscaled(remote) and not is_inline(remote) and for_labs(ref) is labs
+        if not remote.startswith("operation/")
     ]
-    return bool(telling) and all(derived(_seed(ref)) == remote for ref, remote in telling)
+    return any(telling) if labs else bool(telling) and all(telling)
 
 
 def _expected(call: SentCall) -> str | None:
     if call.resolution is not None and call.source is None:
         return None
-    return expected_id(Seeds.parse(call.client_ref), call.source, call.resolution)
+    return expected_id(Seeds.parse(call.client_ref), call.media, call.source, call.resolution)
 
 
 async def _journal(channel: Channel, call: SentCall) -> JournalEntry | None:
@@ -91,7 +122,9 @@ def _seed(client_ref: str) -> str:
     return client_ref.partition(".")[0]
 
 
-def _from_journal(entry: JournalEntry, call: SentCall, expected: str, now: int) -> Found | None:
+def _from_journal(
+    entry: JournalEntry, call: SentCall, facts: Table, expected: str | None, now: int
+) -> Found | None:
     """None: the journal cannot settle it."""
     if entry.standing is Standing.NEVER_RECEIVED:
         return NeverSent(evidence="the browser that was asked never received the call")
@@ -102,7 +135,16 @@ def _from_journal(entry: JournalEntry, call: SentCall, expected: str, now: int) 
     inputs = (call.source,) if call.source else ()
     try:
         return Sent(
-            submission=read(entry.result, call.media, expected=expected, inputs=inputs, now=now)
+            submission=read(
+                entry.result,
+                call.media,
+                facts=facts,
+                expected=expected,
+                inputs=inputs,
+                source=call.source,
+                resolution=call.resolution,
+                now=now,
+            )
         )
     except OutcomeUnknown:
         return None
@@ -116,9 +158,8 @@ async def _is_there(calls: Calls, id: str, media: MediaKind) -> bool | None:
     if isinstance(record, MediaRecord):
         return True
     if media is MediaKind.VIDEO:
-        status = await calls.video_status([id])
-        known = [row for row in status.records if not row.unknown] if status else []
-        if any(id in (row.id, row.workflow) for row in known):
+        status, _ = await calls.video_status([Handle(id)])
+        if any(id in (row.id, row.workflow) for row in status.values()):
             return True
     return False if record is NoMedia.ABSENT else None
 
@@ -131,5 +172,8 @@ async def _sees_earlier_results(calls: Calls, proven: Sequence[tuple[str, str]])
     return False
 
 
-def _longest_limit_s() -> float:
-    return max(row.limit_s for row in table().calls.values() if row.paid)
+def _longest_limit_s(facts: Table) -> float:
+    """Of the calls whose results take part in a look-up by id."""
+    return max(
+        row.limit_s for name, row in facts.calls.items() if row.paid and "upscale" not in name
+    )

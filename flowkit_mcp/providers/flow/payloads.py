@@ -6,95 +6,24 @@ counts as "outcome unknown" and never as "nothing happened".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum
 from typing import Any
 
+from flowkit_mcp.domain.models import Orientation
 from flowkit_mcp.providers.flow.envelope import Unreadable, at, number, rows, text
+from flowkit_mcp.providers.flow.records import (
+    CharacterRow,
+    Contents,
+    Credits,
+    Echo,
+    MediaRecord,
+    NoMedia,
+    ProjectRow,
+    Records,
+    Usage,
+    WorkflowRow,
+)
 
-
-class Status(IntEnum):
-    """Record slot [5][8][0] (flow-wire §7.1). Any other number means: keep waiting."""
-
-    PENDING = 1
-    ACTIVE = 2
-    SUCCESSFUL = 3
-    FAILED = 4
-    CANCELLED = 5
-    SCHEDULED = 6
-
-
-class NoMedia(StrEnum):
-    """Two ways of not being shown a media record."""
-
-    ABSENT = "absent"  #: Flow says it does not exist, or not for this account
-    SILENT = "silent"  #: Flow answered without data (plain uploads, very old items)
-
-
-@dataclass(frozen=True)
-class Credits:
-    balance: int | None
-    tier: int
-
-
-@dataclass(frozen=True)
-class Usage:
-    """One key of the catalogue as Flow prints it: numbers not yet put into words.
-
-    `prices` by service tier in credits; a tier that may not use the key is missing.
-    """
-
-    key: str
-    family: str
-    title: str
-    image: bool
-    prices: dict[int, int]
-    requirements: frozenset[int]
-    aspects: tuple[int, ...]
-    duration_s: int | None
-    max_images: int | None
-    resolutions: tuple[int, ...]
-    #: The page offers no choice of this family; upscalers are found there (flow-wire §3.2, appendix A).
-    hidden: bool = False
-
-
-@dataclass(frozen=True)
-class MediaRecord:
-    """What is known of one image or clip. URLs are bearer secrets: `repr()` leaves them out."""
-
-    id: str
-    project: str | None = None
-    workflow: str | None = None
-    status: int | None = None
-    failure: Any = None
-    image: bool = False
-    video: bool = False
-    image_url: str | None = None
-    video_url: str | None = None
-    bytes: int | None = None
-
-    @property
-    def unknown(self) -> bool:
-        """Flow does not know the id that was polled; no failure of any job (flow-wire §6.2)."""
-        return "media not found" in str(self.failure).lower()
-
-    def __repr__(self) -> str:
-        return f"MediaRecord({self.id!r}, status={self.status})"
-
-
-@dataclass(frozen=True)
-class Records:
-    """Answer of a submit or a poll: the records, the workflows beside them, the balance if told."""
-
-    records: tuple[MediaRecord, ...]
-    workflows: tuple[str, ...] = ()
-    credits: int | None = None
-
-
-@dataclass(frozen=True)
-class ProjectRow:
-    id: str
-    title: str
+_VIDEO_ASPECTS = {1: Orientation.VERTICAL, 2: Orientation.HORIZONTAL}  # appendix B
 
 
 def credits(payload: Any) -> Credits:
@@ -125,11 +54,45 @@ def projects(payload: Any) -> tuple[tuple[ProjectRow, ...], str | None]:
     return tuple(page), text(at(payload, 1))
 
 
-def contents(payload: Any) -> tuple[MediaRecord, ...]:
-    """`Zzl0ze`: the media of a project, all versions."""
+def contents(payload: Any) -> Contents:
+    """`Zzl0ze`: what a project holds, media in all versions (flow-wire §2.4)."""
     if not isinstance(payload, list):
         raise Unreadable("shape")
-    return _records(at(payload, 2))
+    return Contents(
+        media=_records(at(payload, 2)),
+        workflows=tuple(_workflow(row) for row in rows(at(payload, 1)) if text(at(row, 0))),
+        characters=tuple(character(row) for row in rows(at(payload, 5)) if text(at(row, 1))),
+    )
+
+
+def character(row: Any) -> CharacterRow:
+    """An entity row (flow-wire §6.9). A voice is spelled `[id]` or `[null, id]`."""
+    info = at(row, 3)
+    voices = [text(at(one, 0)) or text(at(one, 1)) for one in rows(at(info, 2, 1))]
+    return CharacterRow(
+        id=_text(at(row, 1)),
+        name=text(at(info, 1)) or "",
+        voices=tuple(voice for voice in voices if voice),
+        notes=text(at(info, 2, 2)) or "",
+        primary=text(at(row, 4)),
+        archived=at(info, 4) is True,
+    )
+
+
+def created_scene(payload: Any) -> str:
+    """`rqZuUc` (flow-wire §6.7): the new scene's id."""
+    return _text(at(payload, 0, 0))
+
+
+def done(payload: Any) -> None:
+    """An answer whose content does not matter, only that it is one."""
+    return None
+
+
+def upscaled_image(payload: Any) -> Records:
+    """`SPrCad` (flow-wire §4.3): a record of its own and the picture in base64."""
+    record, data = media_record(at(payload, 0)), text(at(payload, 1))
+    return Records((record,), inline=data)
 
 
 def generated_images(payload: Any) -> Records:
@@ -173,6 +136,7 @@ def media_record(record: Any, workflows: tuple[str, ...] = ()) -> MediaRecord:
     meta, picture, clip = at(record, 5), at(record, 6), at(record, 7)
     image = isinstance(picture, list) and not isinstance(clip, list)
     poster = text(at(meta, 10)) or text(at(meta, 5))
+    source = at(picture, 0) if image else at(clip, 0)
     return MediaRecord(
         id=id,
         project=text(at(record, 1)),
@@ -185,6 +149,45 @@ def media_record(record: Any, workflows: tuple[str, ...] = ()) -> MediaRecord:
         image_url=(text(at(picture, 0, 13)) or poster) if image else None,
         video_url=text(at(clip, 0, 8)),
         bytes=number(at(meta, 13)),
+        prompt=text(at(picture, 0, 7)) or text(at(meta, 12)) or text(at(meta, 1)),
+        seed=number(at(source, 1)),
+        created_s=number(at(meta, 0, 0)),
+        duration_s=_seconds(at(clip, 1, 2)),
+        parent=text(at(meta, 6, 3, 0, 0, 2)),
+        echo=_picture_echo(at(picture, 2)) if image else _clip_echo(at(meta, 6, 1, 0)),
+    )
+
+
+def _picture_echo(size: Any) -> Echo:
+    width, height = number(at(size, 0)), number(at(size, 1))
+    if not width or not height or width == height:
+        return Echo()
+    return Echo(orientation=Orientation.HORIZONTAL if width > height else Orientation.VERTICAL)
+
+
+def _clip_echo(said: Any) -> Echo:
+    """`[key, mode, inputs, null, aspect]` (flow-wire §7.2)."""
+    inputs = at(said, 2)
+    return Echo(
+        mode=number(at(said, 1)),
+        inputs=len(rows(inputs)) if isinstance(inputs, list) else None,
+        orientation=_VIDEO_ASPECTS.get(number(at(said, 4)) or 0),
+    )
+
+
+def _seconds(stamp: Any) -> float | None:
+    whole = number(at(stamp, 0))
+    return None if whole is None else whole + (number(at(stamp, 1)) or 0) / 1e9
+
+
+def _workflow(row: Any) -> WorkflowRow:
+    info = at(row, 3)
+    return WorkflowRow(
+        id=_text(at(row, 0)),
+        title=text(at(info, 0)) or "",
+        primary=text(at(info, 4)),
+        batch=text(at(info, 5)),
+        archived=at(info, 2) is True,
     )
 
 

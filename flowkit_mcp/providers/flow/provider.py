@@ -1,12 +1,14 @@
 """Google Flow as a provider: briefs become calls over the bridge, answers become the contract's words.
 
-Owns nothing but the order of calls. Codec: `batchexecute.py`, `payloads.py`; errors: `errors.py`; look-up: `lookup.py`.
+Owns nothing but the order of calls. Codecs: `batchexecute.py` and `payloads.py`, `labs.py` and `labs_payloads.py`;
+errors: `errors.py`; look-up: `lookup.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from flowkit_mcp.clock import Clock
@@ -25,6 +27,7 @@ from flowkit_mcp.providers.base import (
     Done,
     Failed,
     Found,
+    ImageUpscaleBrief,
     Pending,
     Progress,
     RemoteMedia,
@@ -35,10 +38,12 @@ from flowkit_mcp.providers.base import (
 from flowkit_mcp.providers.flow import catalogue, errors, lookup, submission
 from flowkit_mcp.providers.flow.calls import Calls
 from flowkit_mcp.providers.flow.channel import Channel
-from flowkit_mcp.providers.flow.fetch import Fetcher, Origins
-from flowkit_mcp.providers.flow.ids import Seeds, media_id
-from flowkit_mcp.providers.flow.payloads import MediaRecord, Status
-from flowkit_mcp.providers.flow.table import table
+from flowkit_mcp.providers.flow.drift import Check, self_check
+from flowkit_mcp.providers.flow.fetch import Fetcher, Origins, inline_url
+from flowkit_mcp.providers.flow.housekeeping import HouseKeeping
+from flowkit_mcp.providers.flow.ids import Handle, Seeds, client_ref, for_labs, is_inline
+from flowkit_mcp.providers.flow.records import MediaRecord, Status
+from flowkit_mcp.providers.flow.table import load
 
 #: The simulator is driven as fast as it can draw, so that a demo takes seconds.
 QUICK = Capabilities(
@@ -70,13 +75,19 @@ class FlowProvider:
         capabilities: Capabilities | None = None,
         media_hosts: Sequence[str] | None = None,
         simulator: str | None = None,
+        overrides: Path | None = None,
     ) -> None:
-        """Raises InvalidSetting if the simulator's address is not on loopback."""
+        """`overrides` names a TOML file like `models.toml`, which need not exist.
+
+        Raises:
+            InvalidSetting: the simulator's address is not on loopback, or a field of the overrides cannot be used.
+        """
         self._bridge = bridge
         self._clock = clock
-        self._calls = Calls(bridge, clock)
+        self._facts = load(overrides)
+        self._calls = Calls(bridge, clock, self._facts)
         self._capabilities = capabilities or (QUICK if simulator else Capabilities())
-        hosts = table().media_hosts if media_hosts is None else media_hosts
+        hosts = self._facts.media_hosts if media_hosts is None else media_hosts
         self._fetcher = Fetcher(Origins.of(hosts, simulator))
 
     @property
@@ -98,7 +109,7 @@ class FlowProvider:
         return self._bridge.flow.lane if self._bridge.flow else None
 
     def new_client_ref(self) -> str:
-        return str(Seeds.new())
+        return client_ref(Seeds.new(), self.lane)
 
     async def account(self) -> Account:
         credits = await self._calls.credits()
@@ -109,9 +120,9 @@ class FlowProvider:
         return Account(
             # Without a label, accounts are at least kept apart by browser profile.
             label=flow.account or f"browser {(self._bridge.instance or '')[:8]}",
-            tier=table().tiers.get(credits.tier, f"TIER_{credits.tier}"),
+            tier=self._facts.tiers.get(credits.tier, f"TIER_{credits.tier}"),
             credits=credits.balance,
-            models=catalogue.models(usages, credits.tier),
+            models=catalogue.models(usages, credits.tier, self._facts),
         )
 
     async def create_project(self, name: str) -> str:
@@ -125,32 +136,37 @@ class FlowProvider:
                 f"{path.name} is not a picture that Flow takes",
                 hint="Use a PNG, JPEG, WebP, GIF or HEIC file.",
             )
-        if len(data) > table().max_upload_bytes:
-            limit = table().max_upload_bytes // 1_000_000
+        if len(data) > self._facts.max_upload_bytes:
+            limit = self._facts.max_upload_bytes // 1_000_000
             raise Rejected(f"{path.name} is larger than {limit} MB", hint="Use a smaller picture.")
         return await self._calls.upload_image(project, data, mime, path.name)
 
     async def submit(self, brief: Brief, client_ref: str, via: str | None) -> Submission:
         seeds = Seeds.parse(client_ref)
-        source, size = (
-            (brief.source, brief.resolution) if isinstance(brief, UpscaleBrief) else (None, None)
-        )
-        expected = submission.expected_id(seeds, source, size)
+        if (
+            brief.media is MediaKind.IMAGE
+            and self._calls.lane == "labs"
+            and not for_labs(client_ref)
+        ):
+            # No id follows for a picture there, and a look-up must know that. Nothing was sent.
+            raise Transient("Flow began to serve this account its older page")
+        upscale = brief if isinstance(brief, UpscaleBrief | ImageUpscaleBrief) else None
+        source, size = (upscale.source, upscale.resolution) if upscale else (None, None)
+        expected = submission.expected_id(seeds, brief.media, source, size)
         call = await submission.prepare(self._calls, brief, seeds, via)
         try:
             result = await self._calls.pay(
-                call.name,
-                call.args,
-                project=brief.project,
-                client_ref=client_ref,
-                via=via,
-                credits=brief.credits,
+                call.ask, client_ref=client_ref, via=via, credits=brief.credits
             )
-            return submission.read(
+            accepted = submission.read(
                 result,
                 brief.media,
+                facts=self._facts,
                 expected=expected,
                 inputs=call.inputs,
+                brief=brief,
+                source=source,
+                resolution=size,
                 now=self._clock.now(),
             )
         except ProviderError:
@@ -160,6 +176,8 @@ class FlowProvider:
             raise OutcomeUnknown(
                 f"FlowKit failed while submitting ({type(fault).__name__})"
             ) from fault
+        self._calls.made_in(brief.project, Handle.parse(accepted.remote_id).media)
+        return accepted
 
     async def look_up(self, call: SentCall) -> Found:
         return await lookup.look_up(
@@ -176,31 +194,58 @@ class FlowProvider:
     async def poll(self, remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
         if not remote_ids:
             return {}
-        listed: dict[str, MediaRecord] = {}
+        listed: Mapping[str, MediaRecord] = {}
         credits: int | None = None
-        plain = {remote: media_id(remote) for remote in remote_ids}
-        if media is MediaKind.VIDEO:
-            status = await self._calls.video_status(list(plain.values()))
-            if status is not None:
-                credits = status.credits
-                listed = _by_id(status.records)
-        found: dict[str, Progress] = {}
+        handles = {remote: Handle.parse(remote) for remote in remote_ids if not is_inline(remote)}
+        if media is MediaKind.VIDEO and handles:
+            listed, credits = await self._calls.video_status(list(handles.values()))
+        found: dict[str, Progress] = {
+            remote: Failed(error=errors.lost_picture())
+            for remote in remote_ids
+            if is_inline(remote)
+        }
         trouble: Transient | None = None
-        for remote, id in plain.items():
-            record = listed.get(id)
-            if record is None or (record.status in _FOLLOWED and not record.video_url):
-                # Its address comes seconds after "done" and not in this call; old jobs are not listed at all.
+        for remote, handle in handles.items():
+            record = listed.get(handle.media)
+            if record is None or (record.status in _FOLLOWED and not _has_file(record)):
                 try:
-                    shown = await self._calls.media(id)
+                    record = await self._look(handle, record, media)
                 except Transient as error:
                     trouble = error
-                else:
-                    record = shown if isinstance(shown, MediaRecord) else record
             if record is not None and not record.unknown:
-                found[remote] = _progress(remote, record, media, credits)
+                found[remote] = _progress(handle.media or remote, record, media, credits)
         if trouble and not found:
             raise trouble
         return found
+
+    async def _look(
+        self, handle: Handle, record: MediaRecord | None, media: MediaKind
+    ) -> MediaRecord | None:
+        """Its address comes seconds after "done" and not in the poll; old jobs are not listed there at all."""
+        id = handle.media or (record.parent if record else None)
+        if not id:
+            return record
+        if record is not None and media is MediaKind.VIDEO:
+            url = await self._calls.media_url(id)
+            if url is not None:
+                return replace(record, video_url=url)
+        shown = await self._calls.media(id)
+        return shown if isinstance(shown, MediaRecord) else record
+
+    async def cancel(self, remote_id: str) -> bool:
+        """Only clips, and only in lane `labs`: the other lane's call is not known in full (flow-wire §6.7)."""
+        if is_inline(remote_id):
+            return False
+        return await HouseKeeping(self).cancel(Handle.parse(remote_id).media)
+
+    async def self_check(self) -> tuple[Check, ...]:
+        """Which reading calls still answer as this version expects. Free, changes nothing."""
+        return await self_check(self._calls)
+
+    @property
+    def calls(self) -> Calls:
+        """The typed calls of the lane of the moment, for housekeeping."""
+        return self._calls
 
     async def fetch(self, media: RemoteMedia, to: Path) -> None:
         await self._fetcher.fetch(media, to)
@@ -209,8 +254,8 @@ class FlowProvider:
         await self._fetcher.aclose()
 
 
-def _by_id(records: Sequence[MediaRecord]) -> dict[str, MediaRecord]:
-    return {record.id: record for record in records if not record.unknown}
+def _has_file(record: MediaRecord) -> bool:
+    return bool(record.video_url or record.data)
 
 
 def _progress(
@@ -224,8 +269,11 @@ def _progress(
         )
         return Failed(error=error, credits_after=credits)
     url = record.video_url if media is MediaKind.VIDEO else record.image_url
+    if url is None and record.data:
+        url = inline_url(record.data)
     if url is None or record.status not in _FOLLOWED:
         return Pending()
+    remote_id = remote_id if not remote_id.startswith("operation/") else record.parent or remote_id
     done = RemoteMedia(remote_id=remote_id, media=media, url=url, bytes=record.bytes)
     return Done(media=done, credits_after=credits)
 

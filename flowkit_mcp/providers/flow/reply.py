@@ -1,17 +1,27 @@
-"""From the extension's `Result` to the payload of one RPC, or to the error that it means."""
+"""From the extension's `Result` to the decoded answer of one call, in either lane, or to the error that it means."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal
 
 from flowkit_mcp.bridge.protocol import Result
 from flowkit_mcp.errors import ProviderError
 from flowkit_mcp.providers.flow import envelope, errors
+from flowkit_mcp.providers.flow.labs_payloads import get
+
+_NUMBERED = {code: number for number, code in {
+    401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 400: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE",
+}.items()}  # fmt: skip
 
 
 class Answered(Exception):
-    """Slot 5 of a frame, for callers that can make sense of some codes. `error` is what it means else."""
+    """Flow's own refusal of one call, for callers that can make sense of some codes: `slot` starts with the gRPC code.
+
+    `error` is what it means else.
+    """
 
     def __init__(self, slot: list[Any], error: ProviderError) -> None:
         self.slot = slot
@@ -19,8 +29,23 @@ class Answered(Exception):
         super().__init__(str(error))
 
 
+def lane_of(result: Result) -> Literal["batchexecute", "labs"] | None:
+    """In which lane's form this answer is written; None where it could be either's."""
+    body = (result.body or "").lstrip()
+    if body.startswith(")]}'") or '"wrb.fr"' in body[:4096] or body.startswith('[["er"'):
+        return "batchexecute"
+    return "labs" if body.startswith("{") else None
+
+
 def payload(result: Result, rpcs: Collection[str], *, paying: bool, now: int) -> Any:
-    """The decoded payload; None where Flow answered without data.
+    """Lane `batchexecute`: the decoded payload; None where Flow answered without data. Like `framed`."""
+    return framed(result, rpcs, paying=paying, now=now)[1]
+
+
+def framed(
+    result: Result, rpcs: Collection[str], *, paying: bool, now: int
+) -> tuple[str | None, Any]:
+    """Lane `batchexecute`: which RPC answered, and its decoded payload.
 
     Args:
         result: what came over the bridge.
@@ -44,10 +69,58 @@ def payload(result: Result, rpcs: Collection[str], *, paying: bool, now: int) ->
             ) from unreadable
         raise errors.from_unreadable(unreadable.kind, paying=paying) from None
     if frame.payload is not None and status == 200:
-        return frame.payload
+        return frame.rpc, frame.payload
     if frame.error is not None and status < 500:
         raise Answered(frame.error, errors.from_slot(frame.error, paying=paying))
     if frame.whole is not None or status != 200:
         code = status if status != 200 else frame.whole or 0
         raise errors.from_whole(code, result.headers, body, paying=paying, now=now)
-    return None
+    return frame.rpc, None
+
+
+def decoded(result: Result, *, paying: bool, now: int) -> Any:
+    """Lane `labs`: the JSON of the answer, without the wrapping of tRPC (flow-wire §2.5, §9.1).
+
+    Raises:
+        Answered: Flow refused with an error object, or with the inner status of tRPC while HTTP says 200.
+        ProviderError: anything else.
+    """
+    if result.error is not None:
+        raise errors.from_bridge(result.error, paying=paying)
+    body, status = result.body or "", result.status or 0
+    try:
+        value: Any = None if envelope.is_html(body) else json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if value is None:
+        if status == 200:
+            kind = "html" if envelope.is_html(body) else "payload" if body.strip() else "empty"
+            raise errors.from_unreadable(kind, paying=paying)
+        if status in (400, 404, 429) and not envelope.is_html(body):
+            _refuse(status, result, None, paying, now)
+        raise errors.from_whole(status, result.headers, body, paying=paying, now=now)
+    if len(envelope.rows(value)) == 1:
+        value = envelope.at(
+            value, 0
+        )  # Google's streaming form of an error, tRPC's batch form of an answer
+    wrapped = get(value, "error", "json")
+    if wrapped is not None:
+        told = envelope.number(get(wrapped, "data", "httpStatus"))
+        _refuse(told or status, result, wrapped, paying, now)
+    if status != 200 or get(value, "error") is not None:
+        code = envelope.number(get(value, "error", "code"))
+        _refuse(status if status != 200 else code or 0, result, get(value, "error"), paying, now)
+    inner = get(value, "result", "data", "json")
+    if inner is None:
+        return value
+    said = get(inner, "status")
+    number = _NUMBERED.get(said) if isinstance(said, str) else envelope.number(said)
+    if number is not None and number >= 400:
+        _refuse(number, result, get(inner, "error") or inner, paying, now)
+    useful = get(inner, "result")
+    return inner if useful is None else useful
+
+
+def _refuse(status: int, result: Result, error: Any, paying: bool, now: int) -> None:
+    code, meaning = errors.from_google(status, result.headers, error, paying=paying, now=now)
+    raise Answered([code, get(error, "message"), error], meaning)

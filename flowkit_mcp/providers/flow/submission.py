@@ -1,172 +1,220 @@
-"""A paying call from both ends: the arguments of a brief, and what its answer proves."""
+"""A paying call from both ends: the call for a brief in either lane, and what its answer proves."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flowkit_mcp.bridge.protocol import Result
 from flowkit_mcp.domain.models import MediaKind
-from flowkit_mcp.errors import OutcomeUnknown, Rejected
-from flowkit_mcp.providers.base import Brief, ImageBrief, Submission, UpscaleBrief, VideoBrief
-from flowkit_mcp.providers.flow import batchexecute, errors, payloads, reply
+from flowkit_mcp.errors import InvalidSetting, OutcomeUnknown, Rejected, Transient
+from flowkit_mcp.providers.base import (
+    Brief,
+    ImageBrief,
+    ImageUpscaleBrief,
+    Submission,
+    UpscaleBrief,
+    VideoBrief,
+)
+from flowkit_mcp.providers.flow import errors, labs_payloads, paid, payloads, readback, reply
+from flowkit_mcp.providers.flow.ask import Ask
 from flowkit_mcp.providers.flow.calls import Calls
 from flowkit_mcp.providers.flow.envelope import Unreadable
-from flowkit_mcp.providers.flow.ids import Seeds, derived, media_id, upscaled
-from flowkit_mcp.providers.flow.payloads import MediaRecord, NoMedia
-from flowkit_mcp.providers.flow.table import table
+from flowkit_mcp.providers.flow.fetch import unpacked
+from flowkit_mcp.providers.flow.ids import Handle, Seeds, derived, lost_inline, media_id, upscaled
+from flowkit_mcp.providers.flow.records import MediaRecord, NoMedia, Records
+from flowkit_mcp.providers.flow.table import Table
 
-_SUBMITS = {
-    MediaKind.IMAGE: ("image.generate",),
-    MediaKind.VIDEO: ("video.start", "video.start_end", "video.upscale"),
-}
+_FRAMES = 24  #: a second
+_UUID = 36
 
 
 @dataclass(frozen=True)
 class PaidCall:
-    """A row of the bridge's table, the RPC's arguments, and the ids that go in (never a result)."""
+    """A row of the bridge's table with its arguments, and the ids that go in (never a result)."""
 
-    name: str
-    args: list[Any]
+    ask: Ask[Any]
     inputs: frozenset[str]
 
 
 async def prepare(calls: Calls, brief: Brief, seeds: Seeds, via: str | None) -> PaidCall:
-    """The call for a brief. Looks the workflow up where one is needed, which is free.
+    """The call for a brief. Looks up what else it needs, which is free.
 
     Raises:
+        InvalidSetting: the brief lacks an input of its mode.
         Rejected: an input is not in Flow any more; nothing was sent.
         ProviderError: the look-up failed; nothing was sent.
     """
-    batch = str(uuid.uuid4())
     match brief:
         case ImageBrief():
             base = media_id(brief.base) if brief.base else None
             references = [media_id(one) for one in brief.references]
-            workflow = await _workflow(calls, base, brief.project, via) if base else None
-            if base and workflow is None:
-                raise Rejected(
-                    "Flow does not say which workflow the base picture belongs to",
-                    hint="Generate the picture again instead of editing it.",
-                )
-            args = batchexecute.generate_image(
-                brief.project,
-                model=brief.model,
-                prompt=brief.prompt,
-                orientation=brief.orientation,
-                seed=brief.seed,
-                seeds=seeds,
-                batch=batch,
-                references=references,
-                base=base,
-                workflow=workflow,
-            )
-            return PaidCall("image.generate", args, frozenset([*references, base or ""]))
+            workflow = None
+            if base and calls.lane == "batchexecute":
+                workflow = await _workflow(calls, base, brief.project, via)
+                if workflow is None:
+                    raise Rejected(
+                        "Flow does not say which workflow the base picture belongs to",
+                        hint="Generate the picture again instead of editing it.",
+                    )
+            ask = paid.image(calls, brief, seeds, base, references, workflow)
+            return PaidCall(ask, frozenset([*references, base or ""]))
+        case ImageUpscaleBrief():
+            source = media_id(brief.source)
+            return PaidCall(paid.image_upscale(calls, brief, source), frozenset([source]))
         case VideoBrief():
-            return _video(brief, seeds, batch)
+            return await _video(calls, brief, seeds, via)
         case UpscaleBrief():
             source = media_id(brief.source)
-            args = batchexecute.upscale_video(
-                brief.project,
-                model=brief.model,
-                source=source,
-                workflow=await _workflow(calls, source, brief.project, via),
-                orientation=brief.orientation,
-                resolution=brief.resolution,
-                seeds=seeds,
-                batch=batch,
-            )
-            return PaidCall("video.upscale", args, frozenset([source]))
+            workflow = None
+            if calls.lane == "batchexecute":
+                workflow = await _workflow(calls, source, brief.project, via)
+            ask = paid.upscale(calls, brief, seeds, source, workflow)
+            return PaidCall(ask, frozenset([source]))
 
 
-def expected_id(seeds: Seeds, source: str | None, resolution: str | None) -> str:
-    """Under which id the result should be found (flow-wire §0.6, §8)."""
-    return upscaled(source, resolution) if source and resolution else derived(seeds.media)
+async def _video(calls: Calls, brief: VideoBrief, seeds: Seeds, via: str | None) -> PaidCall:
+    given = {
+        "start": (brief.start,),
+        "start_end": (brief.start, brief.end),
+        "references": brief.references,
+        "extend": (brief.extends,),
+        "text": (),
+    }[brief.mode]
+    inputs = [media_id(one) for one in given if one]
+    if len(inputs) != len(given) or (brief.mode == "references" and not inputs):
+        raise InvalidSetting(f"a clip in mode {brief.mode} lacks an input")
+    if brief.mode != "extend":
+        return PaidCall(paid.video(calls, brief, seeds, inputs), frozenset(inputs))
+    (source,) = inputs
+    record = await calls.media(source, project=brief.project, instance=via)
+    if record is NoMedia.ABSENT:
+        raise _gone()
+    known = record if isinstance(record, MediaRecord) else None
+    workflow = known.workflow if known else None
+    if workflow is None and calls.lane == "batchexecute":
+        workflow = await _workflow(calls, source, brief.project, via)
+    last = round(((known.duration_s if known else None) or 8) * _FRAMES)
+    frames = (max(1, last - _FRAMES + 1), last)  # its last second (flow-wire §6.6)
+    scene = None
+    if calls.lane == "batchexecute" and workflow and calls.facts.switches.extend_in_scene:
+        scene = await calls.free(paid.scene(calls, brief.project, workflow), instance=via)
+    ask = paid.extend(calls, brief, seeds, source, frames, workflow, scene)
+    return PaidCall(ask, frozenset([source, workflow or source]))
+
+
+def expected_id(
+    seeds: Seeds, media: MediaKind, source: str | None, resolution: str | None
+) -> str | None:
+    """Under which id the result should be found (flow-wire §0.6, §8); None for larger pictures (§4.3)."""
+    if source and resolution:
+        return upscaled(source, resolution) if media is MediaKind.VIDEO else None
+    return derived(seeds.media)
 
 
 def read(
     result: Result,
     media: MediaKind,
     *,
-    expected: str,
+    facts: Table,
+    expected: str | None,
     inputs: Collection[str] = (),
+    brief: Brief | None = None,
+    source: str | None = None,
+    resolution: str | None = None,
     now: int,
 ) -> Submission:
-    """What the answer to a paying call proves.
+    """What the answer to a paying call proves, whichever lane wrote it.
 
     Args:
         result: what came over the bridge.
         media: what was asked for.
+        facts: RPC ids.
         expected: the id it should have; another one is believed, too.
         inputs: ids that went in, which the answer may repeat.
+        brief: what was asked, to be compared with what Flow says it understood.
+        source: what was to be made larger.
+        resolution: how large.
         now: milliseconds.
 
     Raises:
         OutcomeUnknown: no proof that nothing was accepted.
         ProviderError: Flow, or the extension, says that nothing was.
     """
-    rpcs = [table().calls[name].rpc for name in _SUBMITS[media]]
     try:
-        payload = reply.payload(result, rpcs, paying=True, now=now)
-        parse = payloads.generated_images if media is MediaKind.IMAGE else payloads.videos
-        answer = parse(payload)
+        answer = _answer(result, media, facts, now)
     except reply.Answered as answered:
         raise answered.error from None
     except Unreadable as unreadable:
         raise errors.from_unreadable(unreadable.kind, paying=True) from None
     records = [record for record in answer.records if record.id not in inputs]
-    if not records:
-        if answer.records or answer.workflows:
-            raise OutcomeUnknown("Flow accepted the call without naming the result")
+    try:
+        inline = unpacked(answer.inline) if answer.inline else None
+    except Transient as damaged:
+        # Trying again would be paying again.
+        raise OutcomeUnknown(f"Flow accepted the call, but {damaged.message}") from None
+    if records:
+        remote = _named(records, expected)
+    elif answer.operations:
+        remote = _handle(answer.operations[0], expected)
+    elif inline is not None:
+        remote = expected or lost_inline(source or "", resolution or "")
+    elif answer.records or answer.workflows:
+        raise OutcomeUnknown("Flow accepted the call without naming the result")
+    else:
         raise errors.nothing_created()
-    return Submission(remote_id=_named(records, expected), credits_after=answer.credits)
+    told = next((record for record in records if record.id == remote), None)
+    return Submission(
+        remote_id=remote,
+        credits_after=answer.credits,
+        inline=inline,
+        warnings=readback.warnings(brief, told) if brief and told else (),
+    )
 
 
-def _named(records: list[MediaRecord], expected: str) -> str:
-    if any(expected in (record.id, record.workflow) for record in records):
+def _answer(result: Result, media: MediaKind, facts: Table, now: int) -> Records:
+    if reply.lane_of(result) == "labs":
+        return labs_payloads.submitted(reply.decoded(result, paying=True, now=now))
+    image = media is MediaKind.IMAGE
+    names = [
+        name for name, row in facts.calls.items() if row.paid and name.startswith("image.") is image
+    ]
+    rpc, payload = reply.framed(
+        result, [facts.calls[name].rpc for name in names], paying=True, now=now
+    )
+    if image and rpc == facts.calls["image.upscale"].rpc:
+        return payloads.upscaled_image(payload)
+    return payloads.generated_images(payload) if image else payloads.videos(payload)
+
+
+def _named(records: Sequence[MediaRecord], expected: str | None) -> str:
+    if expected and any(expected in (record.id, record.workflow) for record in records):
         return expected
     return records[0].id
 
 
-def _video(brief: VideoBrief, seeds: Seeds, batch: str) -> PaidCall:
-    start = media_id(brief.start)
-    if brief.end is None:
-        args = batchexecute.video_from_start(
-            brief.project,
-            model=brief.model,
-            prompt=brief.prompt,
-            orientation=brief.orientation,
-            start=start,
-            seeds=seeds,
-            batch=batch,
-        )
-        return PaidCall("video.start", args, frozenset([start]))
-    end = media_id(brief.end)
-    args = batchexecute.video_from_start_to_end(
-        brief.project,
-        model=brief.model,
-        prompt=brief.prompt,
-        orientation=brief.orientation,
-        start=start,
-        end=end,
-        seeds=seeds,
-        batch=batch,
-    )
-    return PaidCall("video.start_end", args, frozenset([start, end]))
+def _handle(name: str, expected: str | None) -> str:
+    """An operation is named like its media, or by digits that only its own kind of poll knows (flow-wire §6.3)."""
+    if len(media_id(name)) >= _UUID and "-" in media_id(name):
+        return media_id(name)
+    return str(Handle(expected or "", name))
 
 
 async def _workflow(calls: Calls, media: str, project: str, via: str | None) -> str | None:
     record = await calls.media(media, project=project, instance=via)
     if record is NoMedia.ABSENT:
-        raise Rejected(
-            "Flow does not have the picture or clip to start from any more",
-            hint="Generate or upload it again.",
-            reason="NOT_FOUND",
-        )
+        raise _gone()
     if isinstance(record, MediaRecord) and record.workflow:
         return record.workflow
     # Plain uploads are answered without data (flow-wire §7.3); the listing knows them.
     listed = await calls.contents(project, instance=via)
-    return next((row.workflow for row in listed if row.id == media), None)
+    return next((row.workflow for row in listed.media if row.id == media), None)
+
+
+def _gone() -> Rejected:
+    return Rejected(
+        "Flow does not have the picture or clip to start from any more",
+        hint="Generate or upload it again.",
+        reason="NOT_FOUND",
+    )
