@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from flowkit_mcp.simulator import behaviours
 from flowkit_mcp.simulator.faults import FAULTS_EXPLAINED, MARKERS_EXPLAINED
 from flowkit_mcp.simulator.links import What
 from flowkit_mcp.simulator.service import Commands, FlowService
@@ -52,7 +53,9 @@ def data(service: FlowService, sign: Sign) -> dict[str, Any]:
             "commands": _described(Commands),
             "faults": FAULTS_EXPLAINED,
             "markers": MARKERS_EXPLAINED,
+            "behaviours": behaviours.listed(),
         },
+        "chaos": None if service.chaos is None else service.chaos.report(),
     }
 
 
