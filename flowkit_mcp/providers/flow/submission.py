@@ -154,7 +154,9 @@ def read(
     except Transient as damaged:
         # Trying again would be paying again.
         raise OutcomeUnknown(f"Flow accepted the call, but {damaged.message}") from None
-    if records:
+    if inline is not None and source and expected:
+        remote = expected  # an upscale that exists already: the id beside it may be its source's
+    elif records:
         remote = _named(records, expected)
     elif answer.operations:
         remote = _handle(answer.operations[0], expected)
