@@ -23,26 +23,26 @@ from flowkit_mcp.domain.models import (
     Job,
     JobState,
     Leader,
-    Operation,
-    OperationState,
     Priority,
     ProviderState,
 )
-from flowkit_mcp.domain.requests import Merge, PaidRequest
-from flowkit_mcp.errors import Conflict, LibraryTooNew, NotConnected, RequestError
+from flowkit_mcp.domain.requests import GenerateReference, Merge, PaidRequest
+from flowkit_mcp.errors import Conflict, LibraryTooNew, NotConnected
 from flowkit_mcp.media.binaries import find_ffmpeg
 from flowkit_mcp.media.files import MediaStore
 from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.providers.flow.provider import FlowProvider
-from flowkit_mcp.store import jobs, operations
-from flowkit_mcp.store.database import Database
+from flowkit_mcp.store import jobs, operations, takes
+from flowkit_mcp.store.database import Database, Tx
 from flowkit_mcp.store.lock import LeaderLock
 from flowkit_mcp.store.migrate import migrate, newest, schema_version
+from flowkit_mcp.work import resolve
 from flowkit_mcp.work.leader import Leadership
 from flowkit_mcp.work.worker import Worker
 from flowkit_mcp.work.workshop import Workshop, log, no_step
 
 FLOW = "flow"
+PORT_TAKEN = "PORT_TAKEN"
 SILENT_LEADER_MS = 30_000
 PORT_RETRY_S = 5.0
 SCHEMA_PATIENCE_S = 20.0
@@ -105,14 +105,16 @@ class FlowKit:
             kit = cls(settings, db, clock, LeaderLock(settings.leader_lock))
             kit._provider = provider
             kit._on_step = on_step
-            await kit._ready()
-            kit._leadership = Leadership(db, clock, kit._lock, __version__, kit._lead)
-            leading = asyncio.create_task(kit._leadership.run(), name="leadership")
             try:
-                yield kit
+                await kit._ready()
+                kit._leadership = Leadership(db, clock, kit._lock, __version__, kit._lead)
+                leading = asyncio.create_task(kit._leadership.run(), name="leadership")
+                try:
+                    yield kit
+                finally:
+                    leading.cancel()
+                    await asyncio.gather(leading, return_exceptions=True)
             finally:
-                leading.cancel()
-                await asyncio.gather(leading, return_exceptions=True)
                 kit._lock.release()  # a task cancelled before its first step runs no `finally`
 
     async def _ready(self) -> None:
@@ -156,7 +158,7 @@ class FlowKit:
                 generation=generation,
                 on_step=self._on_step,
             )
-            self.media.sweep_parts()
+            await asyncio.to_thread(self.media.sweep_parts)
             self._worker = worker = Worker(workshop)
             running = asyncio.create_task(worker.run(), name="worker")
             stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -203,16 +205,22 @@ class FlowKit:
     async def _bind(self, host: BridgeHost) -> None:
         """A port held by another program is reported and waited for: never killed, never drifted from."""
         while True:
+            state = await self.provider_state()
+            gate = state.gate if state is not None else Gate.OPEN
+            ours = state is not None and state.reason == PORT_TAKEN
             try:
                 await host.start()
             except Conflict as error:
-                await self._gate(Gate.BLOCKED, "PORT_TAKEN", str(error))
-                await asyncio.sleep(PORT_RETRY_S)
-                continue
-            state = await self.provider_state()
-            if state is not None and state.reason == "PORT_TAKEN":
-                await self._gate(Gate.OPEN, None, None)
-            return
+                if gate is Gate.OPEN or ours:  # a gate closed for another reason stays as it is
+                    await self._gate(Gate.BLOCKED, PORT_TAKEN, str(error))
+                log.warning("%s", error)
+            except OSError as error:
+                log.error("cannot listen on port %d: %s", self.settings.port, error)
+            else:
+                if ours:
+                    await self._gate(Gate.OPEN, None, None)
+                return
+            await asyncio.sleep(PORT_RETRY_S)
 
     async def _gate(self, gate: Gate, reason: str | None, message: str | None) -> None:
         async with self.db.transaction() as tx:
@@ -242,10 +250,18 @@ class FlowKit:
         """Put a request into the queue, or find the job that is already at work on the same thing.
 
         `credits` is what the person agreed to pay at most; the worker asks again if the live price is
-        higher. Returns the job and whether it is new.
+        higher. Returns the job and whether it is new. The job that has filled the slot with exactly this is
+        found too: another take is made only when asked for (`take_number`).
+
+        Raises:
+            Conflict: the slot is at work on something else, and no other take is asked for.
         """
         merge = isinstance(request, Merge)
         async with self.db.transaction() as tx:
+            if not merge and not request.take_number:
+                made = await self._made_already(tx, request)
+                if made is not None:
+                    return made, False
             job, new = await jobs.enqueue(
                 tx,
                 now=self.clock.now(),
@@ -264,6 +280,27 @@ class FlowKit:
             )
         self._wake()
         return job, new
+
+    @staticmethod
+    async def _made_already(tx: Tx, request: PaidRequest) -> Job | None:
+        if isinstance(request, GenerateReference):
+            (slot,) = await takes.slots(tx, character_id=request.character_id)
+        else:
+            (slot,) = [
+                slot
+                for slot in await takes.slots(tx, scene_id=request.scene_id)
+                if (slot.orientation, slot.stage) == (request.orientation, request.stage)
+            ]
+        if await jobs.live_job(tx, request.fingerprint) is not None:
+            return None
+        if slot.job_id is not None:
+            raise Conflict(
+                f"job {slot.job_id} is already at work on this slot, with another request",
+                hint="Wait for it, cancel it, or ask for another take (new_take=true).",
+            )
+        take = await takes.take(tx, slot.take_id) if slot.filled and slot.take_id else None
+        made = await jobs.job(tx, take.job_id) if take is not None and take.job_id else None
+        return made if made is not None and made.fingerprint == request.fingerprint else None
 
     async def job(self, id: int) -> Job:
         """Raises NotFound."""
@@ -295,29 +332,13 @@ class FlowKit:
             version = await self.db.changed(version, left)
 
     async def cancel(self, id: int) -> Job:
-        """Stop a job that has not ended. What is already at the provider may still finish there."""
-        now = self.clock.now()
+        """Stop a job that has not ended. What is already at the provider may still finish there.
+
+        Raises:
+            NotFound: no such job. Conflict: it has ended.
+        """
         async with self.db.transaction() as tx:
-            job = await jobs.job(tx, id)
-            if job.state.final:
-                raise Conflict(
-                    f"job {id} has already {job.state}", hint="There is nothing to cancel."
-                )
-            op = await operations.live_operation(tx, id)
-            if job.state is JobState.QUEUED or (
-                op is None and job.state is JobState.NEEDS_ATTENTION
-            ):
-                await jobs.transition(
-                    tx,
-                    id,
-                    JobState.CANCELLED,
-                    now=now,
-                    event="cancelled",
-                    reason="CANCELLED",
-                    message="cancelled on request; nothing was charged",
-                )
-            else:
-                await jobs.request_cancel(tx, id, now)
+            await resolve.cancel(tx, id, self.clock.now())
         self._wake()
         return await jobs.job(self.db, id)
 
@@ -326,64 +347,14 @@ class FlowKit:
 
         `submit_again`: send it as a new call (it may be charged a second time). `attach`: it is there, under
         `media_id`. `give_up`: end the job. `retry`: what was wrong is mended, go on.
+
+        Raises:
+            NotFound: no such job. Conflict: it waits for nobody. RequestError: the action does not fit.
         """
-        now = self.clock.now()
         async with self.db.transaction() as tx:
-            job = await jobs.job(tx, id)
-            op = await operations.live_operation(tx, id)
-            slow = job.state is JobState.WAITING and job.reason == "SLOW"
-            if job.state is not JobState.NEEDS_ATTENTION and not (slow and action == "give_up"):
-                raise Conflict(
-                    f"job {id} is {job.state} and waits for nobody's decision",
-                    hint="Call list_jobs to see which job needs attention.",
-                )
-            await self._resolved(tx, job, op, action, media_id, now)
+            await resolve.resolve(tx, id, action, media_id, self.clock.now())
         self._wake()
         return await jobs.job(self.db, id)
-
-    async def _resolved(
-        self,
-        tx: operations.Tx,
-        job: Job,
-        op: Operation | None,
-        action: str,
-        media_id: str | None,
-        now: int,
-    ) -> None:
-        reply = {"resolved": action}
-        if action == "give_up":
-            if op is not None:
-                await operations.settle(tx, op, OperationState.ABANDONED, now=now, reply=reply)
-            await jobs.transition(
-                tx,
-                job.id,
-                JobState.FAILED,
-                now=now,
-                event="given_up",
-                reason="GIVEN_UP",
-                message="given up on request",
-            )
-        elif action == "attach" and op is not None and media_id:
-            await operations.submitted(
-                tx, op, remote_id=media_id, credits_after=None, now=now, reply=reply
-            )
-            await jobs.transition(
-                tx, job.id, JobState.WAITING, now=now, event="attached", run_at=now
-            )
-        elif action == "submit_again" and op is not None and op.state is OperationState.UNKNOWN:
-            await operations.settle(tx, op, OperationState.ABANDONED, now=now, reply=reply)
-            await jobs.transition(
-                tx, job.id, JobState.QUEUED, now=now, event="submit_again", run_at=now
-            )
-        elif action == "retry" and (op is None or op.state is OperationState.SUBMITTED):
-            to = JobState.QUEUED if op is None else JobState.WAITING
-            await jobs.transition(tx, job.id, to, now=now, event="retried", run_at=now, attempts=0)
-        else:
-            raise RequestError(
-                f"action {action!r} does not fit job {job.id} ({job.reason})",
-                hint="With an unknown outcome: submit_again, attach (with media_id) or give_up; "
-                "otherwise: retry or give_up.",
-            )
 
     async def reopen(self) -> ProviderState:
         """The person says that the provider may be used again."""

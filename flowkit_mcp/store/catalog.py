@@ -144,6 +144,11 @@ async def video(reads: Reads, handle: str, project_id: str | None = None) -> Vid
     return await _by_handle(reads, Video, "video", handle, name="title", within=within, **args)
 
 
+async def kept_video(reads: Reads, id: str) -> Video:
+    """By id, also one that was removed: what was paid for it still belongs there."""
+    return await the_row(reads, Video, f"video {id!r}", "SELECT * FROM video WHERE id = :id", id=id)
+
+
 async def add_video(tx: Tx, values: dict[str, Any], *, id: str, slug: str, now: int) -> Video:
     project_id = values["project_id"]
     slug = await _free_slug(tx, "SELECT slug FROM video WHERE project_id = :p", slug, p=project_id)

@@ -201,9 +201,9 @@ class Database:
                 async with asyncio.timeout(max(wait, 0.001)):
                     await self._committed.wait()
 
-    async def take_checkpoints(self) -> None:
+    async def take_checkpoints(self, leading: bool = True) -> None:
         """The leader alone moves the log into the database (design.md §3.8: the WAL-reset bug)."""
-        await self._writer.execute_fetchall("PRAGMA wal_autocheckpoint = 1000")
+        await self._writer.execute_fetchall(f"PRAGMA wal_autocheckpoint = {1000 if leading else 0}")
 
     async def backup(self, to: Path) -> None:
         """A consistent copy in one new file."""

@@ -90,13 +90,15 @@ async def claim(
     limit: int,
 ) -> list[Job]:
     """Take jobs that are due: `waiting` ones of providers that may be read, `queued` ones of providers
-    that may be paid. Most urgent first.
+    that may be paid. Most urgent first. One to be cancelled is only taken to find out whether it was paid.
     """
     read, read_args = marks(readable, "r")
     pay, pay_args = marks(payable, "p")
     found = await tx.all(
         f"""UPDATE job SET state = 'running', generation = :g, started_at = coalesce(started_at, :now)
-             WHERE id IN (SELECT id FROM job WHERE {READY} AND run_at <= :now AND cancel_requested = 0
+             WHERE id IN (SELECT id FROM job WHERE {READY} AND run_at <= :now
+                            AND (cancel_requested = 0 OR EXISTS (SELECT 1 FROM operation o
+                                  WHERE o.job_id = job.id AND o.state = 'intended'))
                             AND ((state = 'waiting' AND provider IN ({read}))
                               OR (state = 'queued' AND provider IN ({pay})))
                           ORDER BY priority, run_at, id LIMIT :limit)

@@ -44,12 +44,24 @@ async def operations(reads: Reads, job_id: int) -> list[Operation]:
 
 
 async def in_flight(reads: Reads, provider: str) -> int:
-    """How many calls are at the provider now."""
+    """How many calls are at the provider now; those that wait for a person are not at work there."""
     found = await reads.all(
-        "SELECT count(*) AS n FROM operation WHERE provider = :p AND state IN ('intended','submitted')",
+        """SELECT count(*) AS n FROM operation o JOIN job j ON j.id = o.job_id
+            WHERE o.provider = :p AND o.state IN ('intended','submitted') AND j.state <> 'needs_attention'""",
         p=provider,
     )
     return int(found[0]["n"])
+
+
+async def lost_at(reads: Reads, op: Operation) -> int:
+    """Since when a call's reply has been missing, in milliseconds: at the latest then it had been sent."""
+    found = await reads.all(
+        """SELECT min(at) AS at FROM job_event WHERE job_id = :j AND at >= :since
+              AND type IN ('reply_missing','orphaned','interrupted')""",
+        j=op.job_id,
+        since=op.intended_at,
+    )
+    return found[0]["at"] or op.intended_at
 
 
 async def intend(
@@ -142,11 +154,15 @@ async def proven(reads: Reads, provider: str, account: str) -> tuple[tuple[str, 
 
 
 async def spent(reads: Reads, *, project_id: str | None = None, since: int = 0) -> int:
-    """Credits of calls that were accepted and not refunded, plus those whose outcome is unknown."""
+    """Credits of calls that were accepted and not refunded, plus those whose outcome is unknown.
+
+    What a person gave up was accepted, or may have been, so it counts.
+    """
     found = await reads.all(
         """SELECT coalesce(sum(o.credits_estimate), 0) AS n FROM operation o JOIN job j ON j.id = o.job_id
-            WHERE o.state IN ('intended','submitted','done','unknown') AND o.intended_at >= :since
-              AND (:p IS NULL OR j.project_id = :p)""",
+            WHERE (o.state IN ('intended','submitted','done','unknown','abandoned')
+                OR (o.state = 'failed' AND json_extract(o.reply, '$.charged') IN ('yes','unknown')))
+              AND o.intended_at >= :since AND (:p IS NULL OR j.project_id = :p)""",
         since=since,
         p=project_id,
     )

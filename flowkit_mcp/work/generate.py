@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flowkit_mcp.domain.models import (
     Account,
+    Gate,
     Job,
     JobState,
     MediaKind,
@@ -37,10 +38,11 @@ from flowkit_mcp.providers.base import (
     Provider,
     RemoteMedia,
 )
-from flowkit_mcp.store import catalog, operations, takes
+from flowkit_mcp.store import catalog, jobs, operations, takes
+from flowkit_mcp.store.database import Tx
 from flowkit_mcp.store.takes import Place
 from flowkit_mcp.work.brief import BriefWriter
-from flowkit_mcp.work.workshop import Workshop
+from flowkit_mcp.work.workshop import Replaced, Workshop, log
 
 SUFFIX = {MediaKind.IMAGE: ".jpg", MediaKind.VIDEO: ".mp4"}
 
@@ -70,16 +72,19 @@ class PaidPath:
         self._pace = asyncio.Lock()
         self._record = asyncio.Lock()
         self._briefs = BriefWriter(workshop)
+        #: Set at shutdown: no intent is written any more.
+        self.closing = False
 
     # ---- submit ------------------------------------------------------------------------------
 
-    async def submit(self, job: Job) -> None:
-        """A claimed job with nothing sent yet: make the one call that may cost."""
+    async def submit(self, job: Job, *, probe: bool = False) -> None:
+        """A claimed job with nothing sent yet: make the one call that may cost. `probe`: through a pause."""
         shop = self._shop
         shop.on_step("claimed")
         provider = shop.providers[job.provider]
-        request = paid_request_of(job)
+        via = provider.via
         try:
+            request = paid_request_of(job)
             account = await shop.account(provider)
             if not await self._price_holds(job, request.model, account):
                 return
@@ -87,17 +92,29 @@ class PaidPath:
         except Exception as error:  # nothing was sent: any error is answered, none is lost
             await shop.fail(job, error, Verb.LOCAL)
             return
-        op = await self._intend(job, provider, account, brief)
+        op = await self._intend(job, provider, account, brief, via, probe=probe)
+        if op is None:
+            return
         shop.on_step("intent_committed")
         try:
             submission = await provider.submit(brief, op.client_ref, op.via)
         except Exception as error:  # whatever it is, policy must see it: money may be at stake
             await shop.fail(job, error, Verb.SUBMIT)
+            if await operations.live_operation(shop.db, job.id) is None:
+                await self.forget(provider, op)
             return
         shop.on_step("reply_not_saved")
         await self.accepted(job, op, submission.remote_id, submission.credits_after)
         shop.on_step("operation_saved")
-        await provider.forget(op.client_ref)
+        await self.forget(provider, op)
+
+    @staticmethod
+    async def forget(provider: Provider, op: Operation) -> None:
+        """The end of the call is saved here: the browser may drop its copy of the reply."""
+        try:
+            await provider.forget(op.client_ref)
+        except FlowKitError as error:
+            log.info("the browser could not be told that call %d is saved: %s", op.id, error.code)
 
     async def _price_holds(self, job: Job, key: str, account: Account) -> bool:
         """Ask again if the live price is above what was agreed to. True: go on."""
@@ -135,30 +152,59 @@ class PaidPath:
         return False
 
     async def _intend(
-        self, job: Job, provider: Provider, account: Account, brief: Brief
-    ) -> Operation:
-        """Wait for our turn, then write down that the call is about to be made."""
+        self,
+        job: Job,
+        provider: Provider,
+        account: Account,
+        brief: Brief,
+        via: str | None,
+        *,
+        probe: bool,
+    ) -> Operation | None:
+        """Wait for our turn, then write down that the call is about to be made.
+
+        None: meanwhile there is a reason not to make it, and the job is back in the queue.
+        """
         shop = self._shop
+        low, high = provider.capabilities.submit_spacing_s
         async with self._pace:
             state = await operations.provider_state(shop.db, provider.name)
             wait_ms = (state.next_submit_at if state else 0) - shop.clock.now()
-            if wait_ms > 0:
-                await asyncio.sleep(wait_ms / 1000)
-            low, high = provider.capabilities.submit_spacing_s
+            if wait_ms > 0:  # never longer than the spacing: the clock may have been ahead
+                await asyncio.sleep(min(wait_ms / 1000, high))
             spacing = 1000 * (low + (high - low) * shop.roll())
             now = shop.clock.now()
             async with shop.db.transaction() as tx:
+                if await self._held_back(tx, job, provider, via, probe=probe):
+                    await shop.move(tx, job, JobState.QUEUED, "held_back", run_at=now)
+                    return None
                 return await operations.intend(
                     tx,
                     job,
                     account=account.label,
                     client_ref=provider.new_client_ref(),
-                    via=provider.via,
+                    via=via,
                     estimate=brief.credits,
                     before=account.credits,
                     now=now,
                     next_submit_at=int(now + spacing),
                 )
+
+    async def _held_back(
+        self, tx: Tx, job: Job, provider: Provider, via: str | None, *, probe: bool
+    ) -> bool:
+        """Whether something happened while the job waited its turn: the last look before money is at stake."""
+        state = await operations.provider_state(tx, provider.name)
+        through = state is not None and (
+            state.gate is Gate.OPEN or (probe and state.gate is Gate.PAUSED and state.probing)
+        )
+        return (
+            not through
+            or self.closing
+            or not provider.connected
+            or provider.via != via  # ids were looked up for the other profile's account
+            or (await jobs.job(tx, job.id)).cancel_requested
+        )
 
     async def accepted(
         self, job: Job, op: Operation, remote_id: str, credits_after: int | None
@@ -173,7 +219,7 @@ class PaidPath:
             await operations.submitted(
                 tx, op, remote_id=remote_id, credits_after=credits_after, now=now
             )
-            await shop.went_well(tx, job.provider)
+            await shop.gate.went_well(tx, job.provider, accepted=True)
             await shop.move(tx, job, JobState.WAITING, "waiting", run_at=now + delay, attempts=0)
 
     # ---- poll, fetch, record -----------------------------------------------------------------
@@ -186,11 +232,13 @@ class PaidPath:
         try:
             progress: Mapping[str, Progress] = await provider.poll(ids, kind)
         except Exception as error:  # a reading call: policy retries what nobody understands
-            for job, _ in due:
-                await shop.fail(job, error, Verb.POLL)
+            for number, (job, _) in enumerate(due):
+                await shop.fail(job, error, Verb.POLL, counts=number == 0)
             return
         shop.on_step("polled")
-        await asyncio.gather(*(self._one(provider, job, op, progress) for job, op in due))
+        async with asyncio.TaskGroup() as group:  # if one is replaced, all are
+            for job, op in due:
+                group.create_task(self._one(provider, job, op, progress))
 
     async def _one(
         self, provider: Provider, job: Job, op: Operation, progress: Mapping[str, Progress]
@@ -259,10 +307,13 @@ class PaidPath:
             shop.on_step("fetched")
             async with self._record:
                 await self._record_take(job, op, media, part, credits_after)
-        except FlowKitError as error:
-            await shop.fail(job, error, Verb.FETCH)
+        except Replaced:
+            raise
         except OSError as error:
-            await shop.fail(job, Transient(f"cannot write to the library: {error}"), Verb.FETCH)
+            full = Transient(f"cannot write to the library: {error.strerror or error}")
+            await shop.fail(job, full, Verb.FETCH, counts=False)
+        except Exception as error:  # it is paid for: no fault of ours may lose it
+            await shop.fail(job, error, Verb.FETCH, counts=isinstance(error, FlowKitError))
         finally:
             if part is not None:
                 part.unlink(missing_ok=True)
@@ -276,7 +327,7 @@ class PaidPath:
             character = await catalog.character(shop.db, request.character_id)
             return shop.media.reference_path(character=character.slug, number=number, suffix=suffix)
         project = await catalog.project(shop.db, request.project_id)
-        video = await catalog.video(shop.db, request.video_id)
+        video = await catalog.kept_video(shop.db, request.video_id)
         scene = await catalog.scene(shop.db, request.scene_id)
         return shop.media.take_path(
             project=project.slug,
@@ -307,6 +358,9 @@ class PaidPath:
         source = source_of(request)
         async with shop.db.transaction() as tx:
             project = await catalog.remote_project(tx, request.project_id, op.provider, op.account)
+            number = await takes.next_number(
+                tx, **place
+            )  # a person's picture may have come between
             asset = await takes.add_asset(
                 tx, file, id=shop.clock.new_id(), path=shop.media.relative(file.path), now=now
             )
@@ -337,7 +391,7 @@ class PaidPath:
             await operations.settle(
                 tx, op, OperationState.DONE, now=now, credits_after=credits_after
             )
-            await shop.went_well(tx, job.provider)
+            await shop.gate.went_well(tx, job.provider)
             await shop.move(
                 tx,
                 job,

@@ -18,6 +18,9 @@ from flowkit_mcp.work.workshop import Replaced, log
 CAMPAIGN_EVERY_S = 0.5
 HEARTBEAT_EVERY_S = 5.0
 RESIGNED_PAUSE_S = 5.0
+#: After a term that ended by itself; doubles while terms are short.
+SHORTEST_REST_S, LONGEST_REST_S = 1.0, 30.0
+SHORT_TERM_S = 60.0
 
 Lead = Callable[[int, asyncio.Event], Awaitable[None]]
 
@@ -37,20 +40,28 @@ class Leadership:
 
     async def run(self) -> None:
         """Until cancelled. The lock is released on the way out."""
+        loop = asyncio.get_running_loop()
+        rest = SHORTEST_REST_S
         try:
             while True:
                 await self._win()
-                if await schema_version(self._db) > newest():
-                    log.error(
-                        "the library was updated by a newer FlowKit; this process only serves tools"
-                    )
-                    self._lock.release()
-                    return
-                resigned = await self._term()
+                since = loop.time()
+                try:
+                    if await schema_version(self._db) > newest():
+                        log.error(
+                            "the library was updated by a newer FlowKit; this process only serves tools"
+                        )
+                        return
+                    resigned = await self._term()
+                except Exception:  # a locked database, a full disk: the next term may go well
+                    log.exception("the term ended")
+                    resigned = False
                 self.generation = None
                 self._lock.release()
-                if resigned:
-                    await asyncio.sleep(RESIGNED_PAUSE_S)
+                if loop.time() - since > SHORT_TERM_S:
+                    rest = SHORTEST_REST_S
+                await asyncio.sleep(RESIGNED_PAUSE_S if resigned else rest)
+                rest = min(LONGEST_REST_S, 2 * rest)
         finally:
             self.generation = None
             self._lock.release()
@@ -83,6 +94,7 @@ class Leadership:
                 if not task.done():
                     task.cancel()
             await asyncio.gather(beat, work, return_exceptions=True)
+            await self._db.take_checkpoints(False)
 
     async def _work(self, generation: int, stop: asyncio.Event) -> None:
         with contextlib.suppress(Replaced):

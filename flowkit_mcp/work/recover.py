@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import datetime
-
 from flowkit_mcp.domain.models import Job, JobState, Operation, OperationState
-from flowkit_mcp.domain.policy import Verb
+from flowkit_mcp.domain.policy import Verb, backoff
 from flowkit_mcp.domain.requests import UpscaleVideo, paid_request_of
-from flowkit_mcp.errors import FlowKitError
 from flowkit_mcp.providers.base import CannotTell, InFlight, NeverSent, Provider, Sent, SentCall
 from flowkit_mcp.store import jobs, operations, takes
 from flowkit_mcp.work.generate import PaidPath, media_of_job
 from flowkit_mcp.work.workshop import Workshop, log
 
 LOOK_AGAIN_MS = 1500
-EVIDENCE = (
-    "It is unknown whether this call arrived: {evidence}. Credits before: {before}. Look into the Flow project "
-    "around {when}; then call resolve_job with action 'submit_again', 'attach' (and the media id) or 'give_up'"
-)
+NEVER_SENT_LIMIT = 5
 
 
 async def adopt_orphans(shop: Workshop) -> int:
@@ -49,22 +43,8 @@ async def reconcile(
     shop: Workshop, path: PaidPath, provider: Provider, job: Job, op: Operation
 ) -> None:
     """A claimed job whose call was intended and whose reply is missing: ask what became of it."""
-    request = paid_request_of(job)
-    source = None
-    if isinstance(request, UpscaleVideo):
-        clip = await takes.take(shop.db, request.source_take_id)
-        source = await takes.remote_id(shop.db, clip.asset_id, op.provider, op.account, None)
-    call = SentCall(
-        client_ref=op.client_ref,
-        via=op.via,
-        age_s=(shop.clock.now() - op.intended_at) / 1000,
-        media=media_of_job(job),
-        proven=await operations.proven(shop.db, op.provider, op.account),
-        source=source,
-        resolution=request.resolution if isinstance(request, UpscaleVideo) else None,
-    )
     try:
-        found = await provider.look_up(call)
+        found = await provider.look_up(await _call(shop, job, op))
     except Exception as error:  # a reading call: policy retries what nobody understands
         await shop.fail(job, error, Verb.POLL)
         return
@@ -72,50 +52,64 @@ async def reconcile(
     match found:
         case Sent(submission=submission):
             await path.accepted(job, op, submission.remote_id, submission.credits_after)
-            await _forget(provider, op)
+            await path.forget(provider, op)
         case NeverSent(evidence=evidence):
-            async with shop.db.transaction() as tx:
-                await operations.settle(
-                    tx, op, OperationState.VOID, now=now, reply={"evidence": evidence}
-                )
-                await shop.move(tx, job, JobState.QUEUED, "never_sent", run_at=now)
+            await _never_sent(shop, job, op, evidence)
+            await path.forget(provider, op)
         case InFlight() | CannotTell(again=True):
+            # in flight, the browser alone is asked; else Flow is, at the pace of polls
+            pause = LOOK_AGAIN_MS
+            if isinstance(found, CannotTell):
+                pause = int(1000 * provider.capabilities.poll_s)
             async with shop.db.transaction() as tx:
                 await shop.move(
                     tx,
                     job,
                     JobState.WAITING,
                     "looking",
-                    run_at=now + LOOK_AGAIN_MS,
+                    run_at=now + pause,
                     reason="OUTCOME_UNKNOWN",
                     message="the reply is missing; FlowKit is finding out what became of the call",
                 )
         case CannotTell(evidence=evidence):
-            message = EVIDENCE.format(
-                evidence=evidence, before=op.credits_before, when=_utc(op.intended_at)
-            )
             async with shop.db.transaction() as tx:
-                await operations.settle(
-                    tx, op, OperationState.UNKNOWN, now=now, reply={"evidence": evidence}
-                )
-                await shop.move(
-                    tx,
-                    job,
-                    JobState.NEEDS_ATTENTION,
-                    "needs_attention",
-                    reason="OUTCOME_UNKNOWN",
-                    message=message,
-                )
+                await shop.doubt(tx, job, op, evidence)
 
 
-async def _forget(provider: Provider, op: Operation) -> None:
-    try:
-        await provider.forget(op.client_ref)
-    except FlowKitError as error:
-        log.info("the extension could not be told that %d is saved: %s", op.id, error.code)
+async def _never_sent(shop: Workshop, job: Job, op: Operation, evidence: str) -> None:
+    """Proof that it may be sent again, as a new operation; but not for ever."""
+    now = shop.clock.now()
+    async with shop.db.transaction() as tx:
+        await operations.settle(tx, op, OperationState.VOID, now=now, reply={"evidence": evidence})
+        earlier = await operations.operations(tx, job.id)
+        times = sum(one.state is OperationState.VOID for one in earlier)
+        if times % NEVER_SENT_LIMIT:
+            later = now if times == 1 else now + backoff(times, shop.roll())
+            await shop.move(tx, job, JobState.QUEUED, "never_sent", run_at=later)
+            return
+        await shop.move(
+            tx,
+            job,
+            JobState.NEEDS_ATTENTION,
+            "needs_attention",
+            reason="NEVER_SENT",
+            message=f"the call did not arrive {times} times ({evidence}); nothing was charged. Look at the "
+            "browser, then call resolve_job with action 'retry' or 'give_up'",
+        )
 
 
-def _utc(ms: int) -> str:
-    """`2026-11-23 14:05 UTC`; pure arithmetic on a stored time."""
-    at = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+async def _call(shop: Workshop, job: Job, op: Operation) -> SentCall:
+    request = paid_request_of(job)
+    source = None
+    if isinstance(request, UpscaleVideo):
+        clip = await takes.take(shop.db, request.source_take_id)
+        source = await takes.remote_id(shop.db, clip.asset_id, op.provider, op.account, None)
+    return SentCall(
+        client_ref=op.client_ref,
+        via=op.via,
+        age_s=(shop.clock.now() - await operations.lost_at(shop.db, op)) / 1000,
+        media=media_of_job(job),
+        proven=await operations.proven(shop.db, op.provider, op.account),
+        source=source,
+        resolution=request.resolution if isinstance(request, UpscaleVideo) else None,
+    )

@@ -20,6 +20,7 @@ LOCAL = "local"
 LONGEST_SLEEP_S = 5.0
 SUBMIT_GRACE_S = 2.0
 RECONNECT_LOOK_MS = 3000
+LONGEST_LOOK_MS = 15_000
 
 
 class Worker:
@@ -35,6 +36,9 @@ class Worker:
         self._submitting: set[int] = set()
         self._account_due: dict[str, int] = {}
         self._refreshing: set[str] = set()
+        self._unread: dict[str, int] = {}  # looks at the account that failed in a row
+        #: Which browser profile's account is known, by provider; nothing is sent as anybody else.
+        self._known_as: dict[str, str | None] = {}
         self._side: set[asyncio.Task[Any]] = set()
 
     def wake(self) -> None:
@@ -44,6 +48,8 @@ class Worker:
     async def run(self) -> None:
         """Until `stop`. Raises Replaced if another process leads."""
         await adopt_orphans(self._shop)
+        for name in self._shop.providers:
+            await self._shop.gate.end_probe(name)  # whoever probed is gone
         watch = asyncio.create_task(self._watch())
         try:
             while not self._stopping:
@@ -62,7 +68,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Claim nothing more, give a submit in flight 2 s to answer, leave the rest to recovery."""
-        self._stopping = True
+        self._stopping = self._path.closing = True
         self._wake.set()
         async with self._looking:
             pass  # a round under way may still start a job; from here on none does
@@ -117,37 +123,30 @@ class Worker:
                     now=shop.clock.now(),
                 )
             self._account_due[provider.name] = 0
+            self._known_as.pop(provider.name, None)
         if not provider.connected:
             return
+        if self._known_as.get(provider.name, provider.via) != provider.via:
+            del self._known_as[provider.name]  # another profile is in use
+            self._account_due[provider.name] = 0
         self._keep_account_fresh(provider)
         if state.gate is Gate.BLOCKED:
             return
         await self._read(provider)
-        if not shop.may_submit(state) or state.account is None:
+        if not shop.gate.lets_submit(state) or provider.name not in self._known_as:
             return
         room = provider.capabilities.max_in_flight - await operations.in_flight(
             shop.db, provider.name
         )
         room -= len(self._submitting - await self._intended(provider))
-        probing = state.gate is Gate.PAUSED
+        probe = state.gate is Gate.PAUSED
         for job in await self._claim(
-            payable=[provider.name], limit=min(room, 1) if probing else room
+            payable=[provider.name], limit=min(room, 1) if probe else room
         ):
-            if probing:
-                async with shop.db.transaction() as tx:
-                    await operations.set_gate(
-                        tx,
-                        provider.name,
-                        Gate.PAUSED,
-                        now=shop.clock.now(),
-                        reason=state.reason,
-                        message=state.message,
-                        resume_at=state.resume_at,
-                        probing=True,
-                        failures=state.failures,
-                    )
+            if probe:
+                await shop.gate.begin_probe(provider.name)
             self._submitting.add(job.id)
-            self._start(job, self._submit(job), name="submit")
+            self._start(job, self._submit(job, probe=probe), name="submit")
 
     async def _intended(self, provider: Provider) -> set[int]:
         """Jobs of ours whose intent is already counted as in flight."""
@@ -157,11 +156,13 @@ class Worker:
                 counted.add(id)
         return counted
 
-    async def _submit(self, job: Job) -> None:
+    async def _submit(self, job: Job, *, probe: bool) -> None:
         try:
-            await self._path.submit(job)
+            await self._path.submit(job, probe=probe)
         finally:
             self._submitting.discard(job.id)
+            if probe:
+                await self._shop.gate.end_probe(job.provider)
             self._account_due[job.provider] = 0
 
     async def _read(self, provider: Provider) -> None:
@@ -231,6 +232,8 @@ class Worker:
                 continue  # a submit or a poll is under way; its end is heeded in the next round
             now = shop.clock.now()
             async with shop.db.transaction() as tx:
+                if (await jobs.job(tx, job.id)).state.final:
+                    continue  # it ended before it could be stopped
                 op = await operations.live_operation(tx, job.id)
                 if op is not None and op.state is OperationState.INTENDED:
                     continue  # first find out whether it was paid
@@ -259,19 +262,23 @@ class Worker:
         task.add_done_callback(self._side.discard)
 
     async def _refresh(self, provider: Provider) -> None:
-        shop = self._shop
+        shop, name, via = self._shop, provider.name, provider.via
         try:
             await shop.refresh_account(provider)
-            async with shop.db.transaction() as tx:
-                state = await operations.ensure_provider(tx, provider.name, shop.clock.now())
-                if state.gate is Gate.BLOCKED and state.reason == "SIGN_IN_REQUIRED":
-                    await operations.set_gate(tx, provider.name, Gate.OPEN, now=shop.clock.now())
-        except FlowKitError as error:
-            log.info("cannot read the account: %s", error.code)
-            self._account_due[provider.name] = shop.clock.now() + RECONNECT_LOOK_MS
-            await shop.note_account_error(provider.name, error)
+            await shop.gate.account_seen(name)
+            self._unread.pop(name, None)
+            if provider.connected and provider.via == via:
+                self._known_as[name] = via
+        except Exception as error:  # free, and repeated: whatever it was must not end the term
+            code = error.code if isinstance(error, FlowKitError) else repr(error)
+            log.info("cannot read the account: %s", code)
+            failed = self._unread[name] = self._unread.get(name, 0) + 1
+            again = min(LONGEST_LOOK_MS, RECONNECT_LOOK_MS * 2 ** min(failed - 1, 10))
+            self._account_due[name] = shop.clock.now() + again
+            if isinstance(error, FlowKitError):
+                await shop.gate.account_failed(name, error)
         finally:
-            self._refreshing.discard(provider.name)
+            self._refreshing.discard(name)
             self._wake.set()
 
     async def _nap(self, looked_at: int) -> float:

@@ -1,7 +1,8 @@
-"""What the leader works with, and how every failure is answered: one place for gates, retries and questions."""
+"""What the leader works with, and how every failure is answered: one place for retries and questions."""
 
 from __future__ import annotations
 
+import datetime
 import logging
 import random
 import traceback
@@ -18,20 +19,23 @@ from flowkit_mcp.domain.models import (
     Model,
     Operation,
     OperationState,
-    ProviderState,
 )
 from flowkit_mcp.domain.policy import Ask, Decision, Retry, Stop, Verb, Wait, decide
-from flowkit_mcp.errors import BugError, FlowKitError, OutcomeUnknown, SignInRequired, Transient
+from flowkit_mcp.errors import BugError, FlowKitError, OutcomeUnknown, Transient
 from flowkit_mcp.media.files import MediaStore
 from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.store.database import Database, Tx
+from flowkit_mcp.work.gate import Gatekeeper
 
 log = logging.getLogger("flowkit.work")
 
-FAILURES_BEFORE_PAUSE = 3
-SHORTEST_PAUSE_MS = 30_000
-LONGEST_PAUSE_MS = 600_000
+#: A job that is read goes on being read behind a closed gate, but not at once: the service has just objected.
+READ_AGAIN_MS = 30_000
+IN_DOUBT = (
+    "It is unknown whether this call arrived: {evidence}. Credits before: {before}. Look into the Flow project "
+    "around {when}; then call resolve_job with action 'submit_again', 'attach' (and the media id) or 'give_up'"
+)
 
 
 class Replaced(Exception):
@@ -54,6 +58,10 @@ class Workshop:
     generation: int
     on_step: Callable[[str], None] = no_step
     roll: Callable[[], float] = field(default=random.random)
+    gate: Gatekeeper = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gate = Gatekeeper(self.db, self.clock)
 
     # ---- account -----------------------------------------------------------------------------
 
@@ -94,12 +102,35 @@ class Workshop:
         if not moved:
             raise Replaced
 
+    async def doubt(self, tx: Tx, job: Job, op: Operation, evidence: str) -> None:
+        """Nobody knows whether the call arrived: only the person can say."""
+        await operations.settle(
+            tx, op, OperationState.UNKNOWN, now=self.clock.now(), reply={"evidence": evidence}
+        )
+        await self.move(
+            tx,
+            job,
+            JobState.NEEDS_ATTENTION,
+            "needs_attention",
+            reason=OutcomeUnknown.code,
+            message=IN_DOUBT.format(
+                evidence=evidence, before=op.credits_before, when=_utc(op.intended_at)
+            ),
+        )
+
     async def fail(
-        self, job: Job, error: BaseException, verb: Verb, *, ended: bool = False
+        self,
+        job: Job,
+        error: BaseException,
+        verb: Verb,
+        *,
+        ended: bool = False,
+        counts: bool = True,
     ) -> None:
         """Answer a failure of a running job as `domain/policy.py` says.
 
         `ended`: the provider itself says that the accepted call ended badly, so its operation is over.
+        `counts`: towards the failures in a row that pause the provider.
         """
         known = self._understand(error, verb)
         now = self.clock.now()
@@ -112,7 +143,12 @@ class Workshop:
                     for o in await operations.operations(tx, job.id)
                 )
             decision = decide(known, verb, attempts, now, self.roll())
-            reply = {"code": known.code, "reason": known.reason, "message": known.message}
+            reply = {
+                "code": known.code,
+                "reason": known.reason,
+                "message": known.message,
+                "charged": known.charged,
+            }
             if op is not None and ended:
                 await operations.settle(tx, op, OperationState.FAILED, now=now, reply=reply)
                 op = None
@@ -128,10 +164,14 @@ class Workshop:
                         reason=known.code,
                         message=known.message,
                     )
+                    await self.gate.count_failure(tx, job.provider, known)
                     return
                 await operations.settle(tx, op, OperationState.REFUSED, now=now, reply=reply)
                 op = None
             await self._decide(tx, job, op, known, decision, verb)
+            transient = isinstance(decision, Retry) and isinstance(known, Transient)
+            if transient and counts and job.provider in self.providers:
+                await self.gate.count_failure(tx, job.provider, known)
 
     async def _decide(
         self,
@@ -151,25 +191,25 @@ class Workshop:
                 await self.move(
                     tx, job, back, "retry", run_at=at, attempts=job.attempts + 1, data=data, **why
                 )
-                if isinstance(error, Transient) and job.provider in self.providers:
-                    await self._count_failure(tx, job.provider, error)
             case Wait(until=until, gate=gate):
+                held = gate is not None and op is None  # the gate decides when it goes on
                 await self.move(
-                    tx, job, back, "wait", run_at=until if gate is None else now, data=data, **why
+                    tx, job, back, "wait", run_at=now if held else until, data=data, **why
                 )
                 if gate is not None:
-                    await self._close(tx, job.provider, gate, error, resume_at=until)
+                    await self.gate.close(tx, job.provider, gate, error, until)
             case Ask(scope="provider", gate=gate):
-                await self.move(tx, job, back, "wait", run_at=now, data=data, **why)
-                await self._close(tx, job.provider, gate or Gate.PAUSED, error, resume_at=None)
-            case Ask():
+                later = now if op is None else now + READ_AGAIN_MS
+                await self.move(tx, job, back, "wait", run_at=later, data=data, **why)
+                await self.gate.close(tx, job.provider, gate or Gate.PAUSED, error, None)
+            case Ask() | Stop() if op is not None and op.state is OperationState.INTENDED:
+                await self.doubt(tx, job, op, error.message)
+            case Stop() if op is None:
+                await self.move(tx, job, JobState.FAILED, "failed", data=data, **why)
+            case Ask() | Stop():  # what is paid for ends only by the person's word
                 await self.move(
                     tx, job, JobState.NEEDS_ATTENTION, "needs_attention", data=data, **why
                 )
-            case Stop():
-                if op is not None:
-                    raise AssertionError("a job with a live operation must not end")
-                await self.move(tx, job, JobState.FAILED, "failed", data=data, **why)
 
     def _understand(self, error: BaseException, verb: Verb) -> FlowKitError:
         """Unknown errors: never retried on a paying call, retried on a reading one, reported otherwise."""
@@ -181,69 +221,8 @@ class Workshop:
             return OutcomeUnknown(f"the submit ended with {text}")
         return Transient(text) if verb.reads else BugError(text)
 
-    # ---- the gate ----------------------------------------------------------------------------
 
-    async def _close(
-        self, tx: Tx, provider: str, gate: Gate, error: FlowKitError, resume_at: int | None
-    ) -> None:
-        state = await operations.ensure_provider(tx, provider, self.clock.now())
-        if state.gate is not Gate.OPEN and state.resume_at is None and not state.probing:
-            return  # a person has been asked already; do not turn that into a timer
-        await operations.set_gate(
-            tx,
-            provider,
-            gate,
-            now=self.clock.now(),
-            reason=error.code,
-            message=f"{error.message}. {error.hint}",
-            resume_at=resume_at,
-            failures=state.failures + 1,
-        )
-
-    async def _count_failure(self, tx: Tx, provider: str, error: FlowKitError) -> None:
-        state = await operations.ensure_provider(tx, provider, self.clock.now())
-        failures = state.failures + 1
-        if failures < FAILURES_BEFORE_PAUSE or state.gate is Gate.BLOCKED:
-            await operations.set_gate(
-                tx,
-                provider,
-                state.gate,
-                now=self.clock.now(),
-                reason=state.reason,
-                message=state.message,
-                resume_at=state.resume_at,
-                failures=failures,
-            )
-            return
-        pause = min(LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS * 2 ** (failures - FAILURES_BEFORE_PAUSE))
-        await operations.set_gate(
-            tx,
-            provider,
-            Gate.PAUSED,
-            now=self.clock.now(),
-            reason=error.code,
-            message=f"{error.message}. New work waits, running work goes on.",
-            resume_at=self.clock.now() + pause,
-            failures=failures,
-        )
-
-    async def note_account_error(self, provider: str, error: FlowKitError) -> None:
-        """The free look at the account failed: a signed-out tab closes the gate for all jobs at once."""
-        if isinstance(error, SignInRequired):
-            async with self.db.transaction() as tx:
-                await self._close(tx, provider, Gate.BLOCKED, error, resume_at=None)
-
-    async def went_well(self, tx: Tx, provider: str) -> None:
-        """A call was answered as it should: close the book on failures, and open after a good probe."""
-        state = await operations.ensure_provider(tx, provider, self.clock.now())
-        if state.gate is Gate.PAUSED and not state.probing:
-            return
-        if state.failures or state.gate is not Gate.OPEN:
-            await operations.set_gate(tx, provider, Gate.OPEN, now=self.clock.now())
-
-    def may_submit(self, state: ProviderState) -> bool:
-        """Open, or due for one probe after a pause."""
-        if state.gate is Gate.OPEN:
-            return True
-        due = state.resume_at is not None and state.resume_at <= self.clock.now()
-        return state.gate is Gate.PAUSED and due and not state.probing
+def _utc(ms: int) -> str:
+    """`2026-11-23 14:05 UTC`; pure arithmetic on a stored time."""
+    at = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
+    return f"{at:%Y-%m-%d %H:%M} UTC"

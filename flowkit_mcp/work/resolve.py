@@ -1,0 +1,82 @@
+"""What a person says about a job: stop it, or decide what nobody else can (docs/states.md)."""
+
+from __future__ import annotations
+
+from flowkit_mcp.domain.models import Job, JobState, Operation, OperationState
+from flowkit_mcp.errors import Conflict, RequestError
+from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.store.database import Tx
+
+
+async def cancel(tx: Tx, id: int, now: int) -> None:
+    """At once if nothing is under way, else by the leader. Raises NotFound, Conflict."""
+    job = await jobs.job(tx, id)
+    if job.state.final:
+        raise Conflict(f"job {id} has already {job.state}", hint="There is nothing to cancel.")
+    op = await operations.live_operation(tx, id)
+    idle = job.state in (JobState.QUEUED, JobState.NEEDS_ATTENTION)
+    if not idle or op is not None:
+        await jobs.request_cancel(tx, id, now)
+        return
+    await jobs.transition(
+        tx,
+        id,
+        JobState.CANCELLED,
+        now=now,
+        event="cancelled",
+        reason="CANCELLED",
+        message="cancelled on request; nothing was charged",
+    )
+
+
+async def resolve(tx: Tx, id: int, action: str, media_id: str | None, now: int) -> None:
+    """One answer to one question: of two answers at once, the second finds nothing to decide.
+
+    Raises:
+        NotFound: no such job. Conflict: it waits for nobody. RequestError: the action does not fit.
+    """
+    job = await jobs.job(tx, id)
+    slow = job.state is JobState.WAITING and job.reason == "SLOW"
+    if job.state is not JobState.NEEDS_ATTENTION and not (slow and action == "give_up"):
+        raise Conflict(
+            f"job {id} is {job.state} and waits for nobody's decision",
+            hint="Call list_jobs to see which job needs attention.",
+        )
+    await _carry_out(tx, job, await operations.live_operation(tx, id), action, media_id, now)
+
+
+async def _carry_out(
+    tx: Tx, job: Job, op: Operation | None, action: str, media_id: str | None, now: int
+) -> None:
+    reply = {"resolved": action}
+    if action == "give_up":
+        if op is not None:
+            await operations.settle(tx, op, OperationState.ABANDONED, now=now, reply=reply)
+        await jobs.transition(
+            tx,
+            job.id,
+            JobState.FAILED,
+            now=now,
+            event="given_up",
+            reason="GIVEN_UP",
+            message="given up on request",
+        )
+    elif action == "attach" and op is not None and media_id:
+        await operations.submitted(
+            tx, op, remote_id=media_id, credits_after=None, now=now, reply=reply
+        )
+        await jobs.transition(tx, job.id, JobState.WAITING, now=now, event="attached", run_at=now)
+    elif action == "submit_again" and op is not None and op.state is OperationState.UNKNOWN:
+        await operations.settle(tx, op, OperationState.VOID, now=now, reply=reply)
+        await jobs.transition(
+            tx, job.id, JobState.QUEUED, now=now, event="submit_again", run_at=now
+        )
+    elif action == "retry" and (op is None or op.state is OperationState.SUBMITTED):
+        to = JobState.QUEUED if op is None else JobState.WAITING
+        await jobs.transition(tx, job.id, to, now=now, event="retried", run_at=now, attempts=0)
+    else:
+        raise RequestError(
+            f"action {action!r} does not fit job {job.id} ({job.reason})",
+            hint="With an unknown outcome: submit_again, attach (with media_id) or give_up; "
+            "otherwise: retry or give_up.",
+        )

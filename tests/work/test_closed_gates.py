@@ -1,0 +1,250 @@
+"""When the service objects, everything stops; when it may go on, it does; nothing asks in a tight loop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+
+import pytest
+from fake_provider import QUICK, FakeProvider
+from film import account_seen, good, scene_of
+
+from flowkit_mcp import FlowKit, Orientation, Settings
+from flowkit_mcp.domain.models import Gate, JobState, MediaKind, ProviderState
+from flowkit_mcp.errors import (
+    FlowKitError,
+    HumanCheckRequired,
+    NotConnected,
+    RateLimited,
+    Rejected,
+    SignInRequired,
+    Transient,
+)
+from flowkit_mcp.providers.base import Progress
+from flowkit_mcp.store import operations
+
+H, V = Orientation.HORIZONTAL, Orientation.VERTICAL
+
+
+class Grumpy(FakeProvider):
+    """`grumbles` are raised by the next polls; the last one goes on."""
+
+    grumbles: Sequence[FlowKitError] = ()
+    polls: int = 0
+
+    async def poll(self, remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
+        self.polls += 1
+        if self.grumbles:
+            raise self.grumbles[min(self.polls, len(self.grumbles)) - 1]
+        return await super().poll(remote_ids, media)
+
+
+@pytest.fixture
+def provider() -> Grumpy:
+    return Grumpy()
+
+
+@pytest.fixture(autouse=True)
+async def _account(kit: FlowKit) -> None:
+    await account_seen(kit)
+
+
+async def test_jobs_already_waiting_their_turn_are_not_sent_once_the_service_objects(
+    kit: FlowKit, provider: Grumpy
+) -> None:
+    scene = await scene_of(kit)
+    provider.capabilities = QUICK.model_copy(update={"submit_spacing_s": (0.1, 0.1)})
+    provider.script = [HumanCheckRequired("unusual activity")]
+    batch = [await scene.generate_image(H, new_take=n > 0, seed=n) for n in range(3)]
+    await _gate(kit, Gate.PAUSED)
+    assert (await kit.wait(batch[-1].id, 0.5)).state is JobState.QUEUED
+    assert provider.submits == 1
+    await kit.reopen()
+    for job in batch:
+        good(await job.result(10))
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [Rejected("not this prompt"), NotConnected("away"), FakeProvider.CUT, FakeProvider.LOSE],
+)
+async def test_a_probe_that_ends_for_its_own_reasons_lets_the_next_job_try(
+    kit: FlowKit, provider: Grumpy, ending: FlowKitError | str
+) -> None:
+    scene = await scene_of(kit)
+    provider.can_look_up = False
+    provider.script = [RateLimited("too fast", retry_after_s=0.1), ending]
+    both = [await scene.generate_image(H), await scene.generate_image(V)]
+    assert any([(await job.result(10)).success for job in both])
+    await _gate(kit, Gate.OPEN)
+
+
+async def test_a_probe_that_a_dead_process_left_does_not_hold_the_next_leader_up(
+    settings: Settings, kit: FlowKit
+) -> None:
+    other = Settings(library=settings.library.with_name("other"), port=settings.port)
+    async with FlowKit.open(other, provider=FakeProvider()) as dying:
+        await account_seen(dying)
+        scene = await scene_of(dying)
+        async with dying.db.transaction() as tx:
+            await operations.set_gate(
+                tx, "flow", Gate.PAUSED, now=1, reason="RATE_LIMITED", resume_at=1, probing=True
+            )
+    async with FlowKit.open(other, provider=FakeProvider()) as heir:
+        job = await (await type(scene).get(heir, scene.id)).generate_image(H)
+        good(await job.result(10))
+
+
+@pytest.mark.parametrize(
+    "grumble",
+    [
+        RateLimited("too fast", retry_after_s=60),
+        HumanCheckRequired("unusual traffic"),
+        SignInRequired("signed out"),
+    ],
+)
+async def test_a_service_that_objects_to_polls_is_not_polled_in_a_tight_loop(
+    kit: FlowKit, provider: Grumpy, grumble: FlowKitError
+) -> None:
+    scene = await scene_of(kit)
+    async with kit.db.transaction() as tx:
+        await operations.set_gate(tx, "flow", Gate.PAUSED, now=1, reason="HUMAN_CHECK_REQUIRED")
+    await kit.reopen()
+    provider.grumbles = [HumanCheckRequired("unusual traffic"), grumble]
+    job = await scene.generate_image(H)
+    await kit.wait(job.id, 0.5)
+    assert (await job.state()).state is JobState.WAITING
+    assert provider.polls <= 2
+
+
+async def test_one_poll_that_fails_for_many_jobs_is_one_failure(
+    kit: FlowKit, provider: Grumpy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowkit_mcp.domain.policy.LONGEST_BACKOFF_MS", 10)
+    scene = await scene_of(kit)
+    provider.hold = asyncio.Event()
+    batch = [await scene.generate_image(H, new_take=n > 0, seed=n) for n in range(4)]
+    while provider.submits < 4:
+        provider.submitted.clear()
+        await provider.submitted.wait()
+    poll, failed = provider.poll, asyncio.Event()
+
+    async def once(remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
+        if len(remote_ids) == 4 and not failed.is_set():
+            failed.set()
+            raise Transient("a hiccup")
+        return await poll(remote_ids, media) if failed.is_set() else {}
+
+    monkeypatch.setattr(provider, "poll", once)
+    provider.hold.set()
+    async with asyncio.timeout(10):
+        await failed.wait()
+    for job in batch:
+        good(await job.result(10))
+    types = [event.type for job in batch for event in await job.events()]
+    assert types.count("retry") == 4
+    assert (await _state(kit)).gate is Gate.OPEN
+
+
+async def test_failing_polls_do_not_open_what_only_a_person_may_open(
+    kit: FlowKit, provider: Grumpy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowkit_mcp.domain.policy.LONGEST_BACKOFF_MS", 10)
+    scene = await scene_of(kit)
+    provider.looks_until_done = 10_000
+    job = await scene.generate_image(H)
+    await provider.submitted.wait()
+    async with kit.db.transaction() as tx:
+        await operations.set_gate(tx, "flow", Gate.PAUSED, now=1, reason="HUMAN_CHECK_REQUIRED")
+    provider.grumbles = [Transient("hiccup")]
+    version = await kit.db.version()
+    while provider.polls < 5:
+        version = await kit.db.changed(version, 5)
+    await kit.wait(job.id, 0.1)
+    state = await _state(kit)
+    assert (state.gate, state.reason, state.resume_at) == (
+        Gate.PAUSED,
+        "HUMAN_CHECK_REQUIRED",
+        None,
+    )
+
+
+async def test_a_longer_pause_is_not_shortened_by_a_smaller_trouble(
+    kit: FlowKit, provider: Grumpy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowkit_mcp.domain.policy.LONGEST_BACKOFF_MS", 10)
+    scene = await scene_of(kit)
+    provider.looks_until_done = 10_000
+    await scene.generate_image(H)
+    await provider.submitted.wait()
+    provider.script = [RateLimited("much too fast", retry_after_s=900)]
+    await scene.generate_image(V)
+    await _gate(kit, Gate.PAUSED)
+    before = (await _state(kit)).resume_at
+    provider.grumbles = [Transient("hiccup")]
+    version = await kit.db.version()
+    while provider.polls < 5:
+        version = await kit.db.changed(version, 5)
+    assert (await _state(kit)).resume_at == before
+
+
+async def test_calls_refused_as_if_signed_out_are_not_repeated_for_ever(
+    kit: FlowKit, provider: Grumpy
+) -> None:
+    scene = await scene_of(kit)
+    provider.capabilities = QUICK.model_copy(update={"account_refresh_s": 0.02})
+    provider.script = [SignInRequired("HTTP 400")] * 100
+    job = await scene.generate_image(H)
+    await _gate(kit, Gate.PAUSED)
+    assert provider.submits == 3, "the account could be read each time, so the gate was opened"
+    state = await _state(kit)
+    assert state.resume_at is None and "reopen" in (state.message or "")
+    provider.script = []
+    await kit.reopen()
+    good(await job.result(10))
+
+
+async def test_unknown_outcomes_in_a_row_stop_new_submits(kit: FlowKit, provider: Grumpy) -> None:
+    scene = await scene_of(kit)
+    provider.can_look_up = False
+    provider.capabilities = QUICK.model_copy(update={"max_in_flight": 1})
+    provider.script = [FakeProvider.LOSE] * 10
+    for n in range(6):
+        await scene.generate_image(H, new_take=n > 0, seed=n)
+    await _gate(kit, Gate.PAUSED)
+    assert provider.submits == 3
+
+
+async def test_a_port_that_was_taken_does_not_open_what_a_person_must_open(
+    settings: Settings, kit: FlowKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowkit_mcp.app.PORT_RETRY_S", 0.05)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        other = Settings(library=settings.library.with_name("other"), port=taken.getsockname()[1])
+        async with FlowKit.open(other, provider=FakeProvider()) as before:
+            await account_seen(before)
+            async with before.db.transaction() as tx:
+                await operations.set_gate(
+                    tx, "flow", Gate.PAUSED, now=1, reason="HUMAN_CHECK_REQUIRED"
+                )
+        async with FlowKit.open(other) as kit:
+            await asyncio.sleep(0.2)
+            taken.close()
+            await asyncio.sleep(0.3)
+            assert (await _state(kit)).reason == "HUMAN_CHECK_REQUIRED"
+
+
+async def _state(kit: FlowKit) -> ProviderState:
+    state = await kit.provider_state()
+    assert state is not None
+    return state
+
+
+async def _gate(kit: FlowKit, gate: Gate) -> None:
+    version = await kit.db.version()
+    async with asyncio.timeout(10):
+        while (await _state(kit)).gate is not gate:
+            version = await kit.db.changed(version, 5)
