@@ -11,7 +11,7 @@ from scripted_flow import MID, PID, PROFILE, UPLOAD, WID, ScriptedChannel, golde
 from flowkit_mcp.bridge.protocol import Standing
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import MediaKind, Orientation
-from flowkit_mcp.errors import GenerationFailed, OutcomeUnknown, Rejected, Transient
+from flowkit_mcp.errors import GenerationFailed, NotConnected, OutcomeUnknown, Rejected, Transient
 from flowkit_mcp.providers.base import (
     CannotTell,
     Done,
@@ -252,3 +252,14 @@ async def test_a_project_is_created_by_trpc(channel: ScriptedChannel, provider: 
         "query": {},
         "body": {"json": {"projectTitle": "t", "toolName": "PINHOLE"}},
     }
+
+
+async def test_an_account_without_a_project_is_told_so_and_none_is_made_for_it(
+    channel: ScriptedChannel, provider: FlowProvider
+):
+    channel.on("account.credits", said(example("credits_reply")))
+    channel.on("project.list", trpc({"projects": []}))
+    channel.on("account.models", said(refusal(404, "Requested entity was not found."), status=404))
+    with pytest.raises(NotConnected, match="no project yet"):
+        await provider.account()
+    assert "project.create" not in channel.names()

@@ -38,7 +38,6 @@ from flowkit_mcp.providers.flow.records import (
 from flowkit_mcp.providers.flow.table import Table
 
 T = TypeVar("T")
-_SPARE = "FlowKit"
 
 
 class Calls:
@@ -97,13 +96,13 @@ class Calls:
             self._project = page[0].id if page else None
         try:
             return await self._labs_catalogue()
-        except Rejected:
+        except Rejected as error:
             if self._project is not None:
                 raise
-        await self.create_project(
-            _SPARE
-        )  # an account without any project shows no prices otherwise
-        return await self._labs_catalogue()
+            raise NotConnected(  # reading must not write: the person makes the first project
+                "this Flow account has no project yet, and shows no prices without one",
+                hint="Create a project in the Flow tab once; FlowKit goes on by itself.",
+            ) from error
 
     async def _labs_catalogue(self) -> tuple[Usage, ...]:
         tiers = self.facts.labs_tiers
