@@ -1,11 +1,12 @@
 """One process that works a library until its jobs rest, or until it is killed at a named step.
 
-`crash_child.py <library> <ledger> <look_up> <step or -> <job id> …`
+`crash_child.py <library> <ledger> <look_up> <step, #number or -> <job id> …`
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
@@ -20,8 +21,10 @@ from flowkit_mcp.config import Settings
 
 
 def main(library: str, ledger: str, look_up: str, die_at: str, *ids: str) -> None:
+    steps = itertools.count(1)
+
     def on_step(step: str) -> None:
-        if step == die_at:
+        if die_at in (step, f"#{next(steps)}"):
             os.kill(os.getpid(), signal.SIGKILL)
 
     async def work() -> None:

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,7 +26,7 @@ from flowkit_mcp.store.lock import LeaderLock
 
 H = Orientation.HORIZONTAL
 CHILD = Path(__file__).with_name("crash_child.py")
-Kind = Literal["image", "video", "merge"]
+Kind = Literal["image", "video", "merge", "many"]
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,14 @@ class Left:
 
 @dataclass(frozen=True)
 class World:
-    """One library, the provider's ledger beside it, and the job that is worked."""
+    """One library, the provider's ledger beside it, and the jobs that are worked; `job` is the first."""
 
     folder: Path
-    job: int
+    jobs: tuple[int, ...]
+
+    @property
+    def job(self) -> int:
+        return self.jobs[0]
 
     @property
     def library(self) -> Path:
@@ -60,35 +66,46 @@ class World:
 
     def killed_at(self, step: str, look_up: str = "yes") -> None:
         """Let a process work until it dies at `step`."""
-        assert self._run(look_up, step) == -signal.SIGKILL, f"nobody came to {step}"
+        assert self.run(look_up, step) == -signal.SIGKILL, f"nobody came to {step}"
 
     def worked(self, look_up: str = "yes") -> Left:
         """Let a process work until the job rests; what it leaves."""
-        assert self._run(look_up, "-") == 0
-        return asyncio.run(self._left())
+        assert self.run(look_up, "-") == 0
+        return self.left(self.job)
 
-    def check_files(self, left: Left) -> None:
-        """No unfinished file, none that no row knows, and each is what its row says."""
+    def left(self, id: int) -> Left:
+        """What the database holds about a job now."""
+        return asyncio.run(self._left(id))
+
+    def cancel(self, id: int) -> None:
+        """A person's word, given to a server that does not work the queue itself."""
+        asyncio.run(_cancel(self.library, id))
+
+    def check_files(self, left: Left, *, strays: bool = False) -> None:
+        """No unfinished file, and each is what its row says; without `strays`, none that no row knows."""
         files = [file for file in self.library.rglob("*") if file.is_file()]
-        media = [file for file in files if ".flowkit" not in file.parts]
+        media = {file for file in files if ".flowkit" not in file.parts}
         known = {self.library / asset.path: asset for asset in left.assets}
-        assert set(media) == set(known)
+        assert not [file for file in media if file.suffix == ".part"]
+        assert media >= set(known)
+        assert strays or media == set(known)
         for file, asset in known.items():
             assert hashlib.sha256(file.read_bytes()).hexdigest() == asset.sha256
 
-    def _run(self, look_up: str, step: str) -> int:
+    def run(self, look_up: str, step: str) -> int:
+        """One process from start to end; returns its exit code. `step`: a name, `#7` for the seventh, or `-`."""
         # A fixed hash seed, since the colours of the scripted pictures follow from hashes.
         ran = subprocess.run(
-            [sys.executable, str(CHILD), str(self.library), str(self.ledger), look_up, step, str(self.job)],
+            [sys.executable, str(CHILD), str(self.library), str(self.ledger), look_up, step, *map(str, self.jobs)],
             env={**os.environ, "PYTHONHASHSEED": "0"},
             timeout=60,
             check=False,
         )  # fmt: skip
         return ran.returncode
 
-    async def _left(self) -> Left:
+    async def _left(self, id: int) -> Left:
         async with Database.open(Settings(library=self.library).database) as db:
-            job = await jobs.job(db, self.job)
+            job = await jobs.job(db, id)
             return Left(
                 job=job,
                 events=await jobs.events(db, job.id),
@@ -105,10 +122,10 @@ async def _takes(db: Database, job: Job) -> list[Take]:
 
 def build(folder: Path, kind: Kind) -> World:
     """A film with everything that `kind` needs, and its job in the queue."""
-    return World(folder, asyncio.run(_prepare(folder / "library", kind)))
+    return World(folder, tuple(asyncio.run(_prepare(folder / "library", kind))))
 
 
-async def _prepare(library: Path, kind: Kind) -> int:
+async def _prepare(library: Path, kind: Kind) -> list[int]:
     settings = Settings(library=library, port=47998)
     async with FlowKit.open(settings, provider=FakeProvider()) as kit:
         version = await kit.db.version()
@@ -120,14 +137,33 @@ async def _prepare(library: Path, kind: Kind) -> int:
             assert (await scene.execute_generate_image(H)).success
         if kind == "merge":
             assert (await scene.execute_generate_video(H)).success
+    async with _server(library) as kit:
+        scene = await Scene.get(kit, scene.id)
+        if kind == "merge":
+            made = [await (await Video.get(kit, video.id)).merge(H)]
+        elif kind == "image":
+            made = [await scene.generate_image(H)]
+        elif kind == "video":
+            made = [await scene.generate_video(H)]
+        else:
+            made = [await scene.generate_image(H, new_take=True, seed=seed) for seed in range(3)]
+            made += [await scene.generate_video(H, new_take=True, seed=seed) for seed in range(2)]
+        return [job.id for job in made]
+
+
+@asynccontextmanager
+async def _server(library: Path) -> AsyncGenerator[FlowKit]:
+    """A process that only serves tools: somebody else has the lock, so the queue stands still."""
+    settings = Settings(library=library, port=47998)
     lock = LeaderLock(settings.leader_lock)
-    assert lock.try_acquire(), "nobody may work while the job is put into the queue"
+    assert lock.try_acquire()
     try:
         async with FlowKit.open(settings, provider=FakeProvider()) as kit:
-            scene = await Scene.get(kit, scene.id)
-            if kind == "merge":
-                return (await (await Video.get(kit, video.id)).merge(H)).id
-            made = scene.generate_image(H) if kind == "image" else scene.generate_video(H)
-            return (await made).id
+            yield kit
     finally:
         lock.release()
+
+
+async def _cancel(library: Path, id: int) -> None:
+    async with _server(library) as kit:
+        await kit.cancel(id)

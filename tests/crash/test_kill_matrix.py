@@ -53,7 +53,7 @@ def copy(originals: dict[Kind, World], tmp_path: Path) -> Copy:
     def make(kind: Kind) -> World:
         folder = tmp_path / kind
         shutil.copytree(originals[kind].folder, folder)
-        return World(folder, originals[kind].job)
+        return World(folder, originals[kind].jobs)
 
     return make
 
