@@ -93,6 +93,8 @@ class Renderer:
         except OSError as error:
             raise MediaError(f"ffmpeg could not be started: {error}") from error
         self._running.add(process)
+        if self._closed:  # closed while it was being started
+            _kill(process)
         try:
             _, said = await process.communicate()
             # A zero exit alone is no proof (media.md §0, finding 6); a missing file is a failure too.
