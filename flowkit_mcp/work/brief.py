@@ -109,3 +109,15 @@ class BriefWriter:
     def _lock(self, kind: str, id: str) -> asyncio.Lock:
         """Two jobs that need the same upload must not both make it."""
         return self._locks.setdefault((kind, id), asyncio.Lock())
+
+
+def pictures_of(brief: Brief) -> tuple[str, ...]:
+    """The remote ids of pictures a brief hands over; the library has each of them to upload anew."""
+    match brief:
+        case ImageBrief(references=references, base=base):
+            ids = (*references, base)
+        case VideoBrief(references=references, start=start, end=end):
+            ids = (*references, start, end)
+        case _:
+            ids = ()
+    return tuple(id for id in ids if id is not None)

@@ -28,7 +28,7 @@ from flowkit_mcp.domain.requests import (
     UpscaleVideo,
     paid_request_of,
 )
-from flowkit_mcp.errors import FlowKitError, Transient
+from flowkit_mcp.errors import FlowKitError, Rejected, Transient
 from flowkit_mcp.providers.base import (
     Brief,
     Done,
@@ -41,7 +41,7 @@ from flowkit_mcp.providers.base import (
 from flowkit_mcp.store import catalog, jobs, operations, takes
 from flowkit_mcp.store.database import Tx
 from flowkit_mcp.store.takes import Place
-from flowkit_mcp.work.brief import BriefWriter
+from flowkit_mcp.work.brief import BriefWriter, pictures_of
 from flowkit_mcp.work.workshop import Replaced, Workshop, log
 
 SUFFIX = {MediaKind.IMAGE: ".jpg", MediaKind.VIDEO: ".mp4"}
@@ -99,7 +99,9 @@ class PaidPath:
         try:
             submission = await provider.submit(brief, op.client_ref, op.via)
         except Exception as error:  # whatever it is, policy must see it: money may be at stake
-            await shop.fail(job, error, Verb.SUBMIT)
+            again = job.attempts == 0 and await self._forgotten(op, brief, error)
+            gone = Transient("Flow no longer knows a picture it was given; it is handed over again")
+            await shop.fail(job, gone if again else error, Verb.SUBMIT, counts=not again)
             if await operations.live_operation(shop.db, job.id) is None:
                 await self.forget(provider, op)
             return
@@ -107,6 +109,20 @@ class PaidPath:
         await self.accepted(job, op, submission.remote_id, submission.credits_after)
         shop.on_step("operation_saved")
         await self.forget(provider, op)
+
+    async def _forgotten(self, op: Operation, brief: Brief, error: Exception) -> bool:
+        """Whether the refusal may mean that uploads have expired (flow-wire §5.2, §9.2: re-upload once).
+
+        Their ids are struck out then, so that the next try hands the pictures over anew.
+        """
+        pictures = pictures_of(brief)
+        if not (isinstance(error, Rejected) and error.reason == "NOT_FOUND" and pictures):
+            return False
+        shop = self._shop
+        async with shop.db.transaction() as tx:
+            for id in pictures:
+                await takes.mark_gone(tx, op.provider, op.account, id, shop.clock.now())
+        return True
 
     @staticmethod
     async def forget(provider: Provider, op: Operation) -> None:

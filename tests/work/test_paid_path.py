@@ -163,6 +163,23 @@ async def test_a_refusal_ends_the_job_uncharged_and_says_what_to_change(
     good(await scene.execute_generate_image(H))
 
 
+async def test_an_upload_that_expired_is_handed_over_again_once(
+    kit: FlowKit, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowkit_mcp.domain.policy.LONGEST_BACKOFF_MS", 10)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    gone = Rejected("Requested entity was not found", reason="NOT_FOUND")
+    provider.script = [gone]
+    good(await scene.execute_generate_video(H))
+    assert len(provider.uploads) == 1
+    assert provider.ledger[-1].brief.start == "upload-1"  # type: ignore[union-attr]
+    provider.script = [gone, gone]
+    result = await scene.execute_generate_video(H, new_take=True)
+    assert not result.success and "REJECTED" in (result.error or "")
+    assert provider.charged == 12
+
+
 async def test_a_generation_that_fails_later_is_refunded_and_not_repeated(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
