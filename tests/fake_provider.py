@@ -109,6 +109,10 @@ class FakeProvider:
         return uuid.uuid4().hex
 
     @property
+    def account_label(self) -> str:
+        return self.label
+
+    @property
     def charged(self) -> int:
         return sum(line.credits for line in self.ledger if not line.refunded)
 

@@ -188,6 +188,11 @@ class Provider(Protocol):
     @property
     def lane(self) -> str | None: ...
 
+    @property
+    def account_label(self) -> str | None:
+        """Who is signed in right now, as `account()` would label them; the person may have switched since."""
+        ...
+
     def new_client_ref(self) -> str:
         """A key never used before, chosen by us and sent with the call."""
         ...

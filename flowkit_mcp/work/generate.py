@@ -191,7 +191,7 @@ class PaidPath:
             spacing = 1000 * (low + (high - low) * shop.roll())
             now = shop.clock.now()
             async with shop.db.transaction() as tx:
-                if await self._held_back(tx, job, provider, via, probe=probe):
+                if await self._held_back(tx, job, provider, account, via, probe=probe):
                     await shop.move(tx, job, JobState.QUEUED, "held_back", run_at=now)
                     return None
                 return await operations.intend(
@@ -207,7 +207,14 @@ class PaidPath:
                 )
 
     async def _held_back(
-        self, tx: Tx, job: Job, provider: Provider, via: str | None, *, probe: bool
+        self,
+        tx: Tx,
+        job: Job,
+        provider: Provider,
+        account: Account,
+        via: str | None,
+        *,
+        probe: bool,
     ) -> bool:
         """Whether something happened while the job waited its turn: the last look before money is at stake."""
         state = await operations.provider_state(tx, provider.name)
@@ -219,6 +226,7 @@ class PaidPath:
             or self.closing
             or not provider.connected
             or provider.via != via  # ids were looked up for the other profile's account
+            or provider.account_label != account.label  # or somebody else signed in there
             or (await jobs.job(tx, job.id)).cancel_requested
         )
 

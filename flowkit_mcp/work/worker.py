@@ -38,7 +38,7 @@ class Worker:
         self._refreshing: set[str] = set()
         self._unread: dict[str, int] = {}  # looks at the account that failed in a row
         #: Which browser profile's account is known, by provider; nothing is sent as anybody else.
-        self._known_as: dict[str, str | None] = {}
+        self._known_as: dict[str, tuple[str | None, str | None]] = {}
         self._side: set[asyncio.Task[Any]] = set()
 
     def wake(self) -> None:
@@ -126,8 +126,8 @@ class Worker:
             self._known_as.pop(provider.name, None)
         if not provider.connected:
             return
-        if self._known_as.get(provider.name, provider.via) != provider.via:
-            del self._known_as[provider.name]  # another profile is in use
+        if self._known_as.get(provider.name, _who(provider)) != _who(provider):
+            del self._known_as[provider.name]  # another profile is in use, or another account in it
             self._account_due[provider.name] = 0
         self._keep_account_fresh(provider)
         if state.gate is Gate.BLOCKED:
@@ -262,13 +262,13 @@ class Worker:
         task.add_done_callback(self._side.discard)
 
     async def _refresh(self, provider: Provider) -> None:
-        shop, name, via = self._shop, provider.name, provider.via
+        shop, name, who = self._shop, provider.name, _who(provider)
         try:
             await shop.refresh_account(provider)
             await shop.gate.account_seen(name)
             self._unread.pop(name, None)
-            if provider.connected and provider.via == via:
-                self._known_as[name] = via
+            if provider.connected and _who(provider) == who:
+                self._known_as[name] = who
         except Exception as error:  # free, and repeated: whatever it was must not end the term
             code = error.code if isinstance(error, FlowKitError) else repr(error)
             log.info("cannot read the account: %s", code)
@@ -303,3 +303,8 @@ class Worker:
         while True:
             version = await self._shop.db.changed(version)
             self._wake.set()
+
+
+def _who(provider: Provider) -> tuple[str | None, str | None]:
+    """The browser profile in use and the account signed in there."""
+    return provider.via, provider.account_label

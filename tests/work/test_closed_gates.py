@@ -248,3 +248,17 @@ async def _gate(kit: FlowKit, gate: Gate) -> None:
     async with asyncio.timeout(10):
         while (await _state(kit)).gate is not gate:
             version = await kit.db.changed(version, 5)
+
+
+async def test_nothing_is_submitted_for_an_account_that_has_not_been_read(
+    kit: FlowKit, provider: FakeProvider
+) -> None:
+    """Somebody else signs in within the same browser profile, between the last look and the submit."""
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    provider.label = "somebody else"
+    result = good(await scene.execute_generate_video(H))
+    (op,) = await operations.operations(kit.db, result.job_id)
+    assert op.account == "somebody else"
+    assert provider.ledger[-1].brief.start == "upload-1"  # type: ignore[union-attr]

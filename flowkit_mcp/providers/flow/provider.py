@@ -111,15 +111,25 @@ class FlowProvider:
     def new_client_ref(self) -> str:
         return client_ref(Seeds.new(), self.lane)
 
-    async def account(self) -> Account:
-        credits = await self._calls.credits()
-        usages = await self._calls.catalogue()
+    @property
+    def account_label(self) -> str | None:
         flow = self._bridge.flow
         if flow is None:
+            return None
+        # Without a label, accounts are at least kept apart by browser profile.
+        return flow.account or f"browser {(self._bridge.instance or '')[:8]}"
+
+    async def account(self) -> Account:
+        before = self.account_label
+        credits = await self._calls.credits()
+        usages = await self._calls.catalogue()
+        label = self.account_label
+        if label is None:
             raise NotConnected("the browser disconnected")
+        if label != before:
+            raise Transient("another account was signed in while this one was read")
         return Account(
-            # Without a label, accounts are at least kept apart by browser profile.
-            label=flow.account or f"browser {(self._bridge.instance or '')[:8]}",
+            label=label,
             tier=self._facts.tiers.get(credits.tier, f"TIER_{credits.tier}"),
             credits=credits.balance,
             models=catalogue.models(usages, credits.tier, self._facts),
