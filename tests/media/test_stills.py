@@ -66,7 +66,10 @@ def items(tmp_path: Path, clip: Path, scenes: int) -> list[SheetItem]:
     return found
 
 
-@pytest.mark.parametrize(("scenes", "columns"), [(1, None), (3, None), (7, 2), (30, None)])
+@pytest.mark.parametrize(
+    ("scenes", "columns"),
+    [(1, None), (3, None), (7, 2), pytest.param(30, None, marks=pytest.mark.media)],
+)
 async def test_a_contact_sheet_is_small_enough_for_a_model(make_clip, tmp_path, scenes, columns):
     shown = items(tmp_path, make_clip(frames=24), scenes)
     path = await contact_sheet(

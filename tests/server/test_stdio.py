@@ -22,6 +22,8 @@ from talk import talking
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.config import Settings
 
+pytestmark = pytest.mark.e2e
+
 PATIENCE_S = 30  # bounded, never measured: the machine may be busy
 SERVE = (
     "from flowkit_mcp.config import Settings; from flowkit_mcp.server.stdio import run; "

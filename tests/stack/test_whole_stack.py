@@ -13,6 +13,8 @@ from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.sdk.jobs import GenerationResult, Job
 from flowkit_mcp.store import operations
 
+pytestmark = pytest.mark.e2e  # a simulator, a browser and a server each
+
 H, V = Orientation.HORIZONTAL, Orientation.VERTICAL
 
 
