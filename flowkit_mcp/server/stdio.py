@@ -34,7 +34,16 @@ def run(settings: Settings) -> None:
 
     gc.enable()
     gc.freeze()
-    build(settings).run("stdio")
+    try:
+        build(settings).run("stdio")
+    except* (BrokenPipeError, ConnectionResetError):
+        _mute_stdout()  # the client is gone: the same as a hang-up, not a crash
+
+
+def _mute_stdout() -> None:
+    """What is left in the buffer has no reader; Python would complain about it at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _pump_stdin() -> Callable[[], None]:
