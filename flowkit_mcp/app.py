@@ -26,7 +26,13 @@ from flowkit_mcp.domain.models import (
     Priority,
     ProviderState,
 )
-from flowkit_mcp.domain.requests import GenerateReference, Merge, PaidRequest
+from flowkit_mcp.domain.requests import (
+    AnyRequest,
+    GenerateReference,
+    Housekeeping,
+    Merge,
+    PaidRequest,
+)
 from flowkit_mcp.errors import Conflict, LibraryTooNew, NotConnected
 from flowkit_mcp.media.binaries import find_ffmpeg
 from flowkit_mcp.media.files import MediaStore
@@ -242,7 +248,7 @@ class FlowKit:
 
     async def enqueue(
         self,
-        request: PaidRequest | Merge,
+        request: AnyRequest,
         *,
         credits: int = 0,
         priority: Priority | None = None,
@@ -256,9 +262,9 @@ class FlowKit:
         Raises:
             Conflict: the slot is at work on something else, and no other take is asked for.
         """
-        merge = isinstance(request, Merge)
+        paid = not isinstance(request, Merge | Housekeeping)
         async with self.db.transaction() as tx:
-            if not merge and not request.take_number:
+            if paid and not request.take_number:
                 made = await self._made_already(tx, request)
                 if made is not None:
                     return made, False
@@ -268,13 +274,13 @@ class FlowKit:
                 kind=request.kind,
                 request=request.model_dump(mode="json"),
                 fingerprint=request.fingerprint,
-                provider="local" if merge else FLOW,
-                project_id=request.project_id,
+                provider="local" if isinstance(request, Merge) else FLOW,
+                project_id=getattr(request, "project_id", None),
                 video_id=getattr(request, "video_id", None),
                 scene_id=getattr(request, "scene_id", None),
                 character_id=getattr(request, "character_id", None),
-                orientation=request.orientation,
-                stage=None if merge else request.stage,
+                orientation=getattr(request, "orientation", None),
+                stage=request.stage if paid else None,
                 priority=request.priority if priority is None else priority,
                 credits_estimate=credits,
             )

@@ -34,11 +34,23 @@ class Stage(StrEnum):
     IMAGE = "image"
     VIDEO = "video"
     UPSCALE = "upscale"
+    #: A larger version of the image, for posters and thumbnails; nothing is made from it.
+    IMAGE_UPSCALE = "image_upscale"
 
     @property
     def upstream(self) -> Stage | None:
         """The stage a take of this stage is made from, within one scene and orientation."""
-        return {Stage.VIDEO: Stage.IMAGE, Stage.UPSCALE: Stage.VIDEO}.get(self)
+        return {
+            Stage.VIDEO: Stage.IMAGE,
+            Stage.UPSCALE: Stage.VIDEO,
+            Stage.IMAGE_UPSCALE: Stage.IMAGE,
+        }.get(self)
+
+    @property
+    def media(self) -> MediaKind:
+        """What a take of this stage is."""
+        clip = self in (Stage.VIDEO, Stage.UPSCALE)
+        return MediaKind.VIDEO if clip else MediaKind.IMAGE
 
 
 class EntityType(StrEnum):
@@ -76,6 +88,9 @@ class JobKind(StrEnum):
     GENERATE_VIDEO = "GENERATE_VIDEO"
     GENERATE_VIDEO_REFS = "GENERATE_VIDEO_REFS"
     UPSCALE_VIDEO = "UPSCALE_VIDEO"
+    UPSCALE_IMAGE = "UPSCALE_IMAGE"
+    #: Free calls about what lies at the provider: list, rename, trash.
+    HOUSEKEEPING = "HOUSEKEEPING"
     MERGE = "MERGE"
 
 
@@ -323,7 +338,7 @@ class Model(Row):
     """One row of the account's live catalogue.
 
     `credits` is None where the account's tier does not have it. `modes` are the ways it can be driven:
-    `image`, `text`, `start`, `start_end`, `references`, `extend`, `upscale`.
+    `image`, `text`, `start`, `start_end`, `references`, `extend`, `upscale`, `upscale_image`.
     """
 
     key: str

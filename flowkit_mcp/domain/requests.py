@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from flowkit_mcp.domain.models import Job, JobKind, Orientation, Priority, Stage
 
 
-class _Request(BaseModel):
+class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    project_id: str
     #: 0 for "fill the slot"; the take's number when another take is wanted on purpose.
     take_number: int = 0
 
@@ -30,6 +29,10 @@ class _Request(BaseModel):
         """The same for two requests that would make the same thing: hash of all fields."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Request(_Asked):
+    project_id: str
 
 
 class GenerateReference(_Request):
@@ -80,18 +83,51 @@ class GenerateImage(_Request):
         return Stage.IMAGE
 
 
-class GenerateVideo(_Request):
-    """A clip from a start image, and to an end image where one is given."""
+VideoMode = Literal["text", "start", "start_end", "references", "extend"]
 
-    kind: Literal[JobKind.GENERATE_VIDEO] = JobKind.GENERATE_VIDEO
+#: mode -> the inputs it needs and the ones it may have beside its prompt.
+_INPUTS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "text": (frozenset(), frozenset()),
+    "start": (frozenset({"start_take_id"}), frozenset()),
+    "start_end": (frozenset({"start_take_id", "end_take_id"}), frozenset()),
+    "references": (frozenset({"reference_take_ids"}), frozenset({"voices"})),
+    "extend": (frozenset({"extended_take_id"}), frozenset()),
+}
+_ALL_INPUTS = {name for both in _INPUTS.values() for names in both for name in names}
+
+
+class GenerateVideo(_Request):
+    """A clip. Which inputs are set follows from `mode`:
+
+    `text` only the prompt; `start` a first frame; `start_end` a first and a last frame; `references` pictures of the
+    cast, and preset voices where the model takes them; `extend` goes on where another clip ends.
+    """
+
+    kind: Literal[JobKind.GENERATE_VIDEO, JobKind.GENERATE_VIDEO_REFS] = JobKind.GENERATE_VIDEO
+    mode: VideoMode = "start"
     video_id: str
     scene_id: str
     orientation: Orientation
     prompt: str = Field(min_length=1)
     model: str
-    start_take_id: str
+    start_take_id: str | None = None
     end_take_id: str | None = None
+    reference_take_ids: tuple[str, ...] = ()
+    voices: tuple[str, ...] = ()  #: slugs of preset voices, e.g. `charon`
+    extended_take_id: str | None = None  #: the clip that goes on
     seed: int | None = None
+
+    @model_validator(mode="after")
+    def _inputs_fit_the_mode(self) -> Self:
+        needed, allowed = _INPUTS[self.mode]
+        given = {name for name in _ALL_INPUTS if getattr(self, name)}
+        if missing := sorted(needed - given):
+            raise ValueError(f"mode {self.mode!r} needs {', '.join(missing)}")
+        if extra := sorted(given - needed - allowed):
+            raise ValueError(f"mode {self.mode!r} takes no {', '.join(extra)}")
+        if (self.kind is JobKind.GENERATE_VIDEO_REFS) != (self.mode == "references"):
+            raise ValueError(f"{self.kind} does not go with mode {self.mode!r}")
+        return self
 
     @property
     def priority(self) -> Priority:
@@ -103,7 +139,7 @@ class GenerateVideo(_Request):
 
 
 class UpscaleVideo(_Request):
-    """A larger version of a clip, kept beside it."""
+    """A larger version of a clip, kept beside it. `720p` is for clips made at 360p."""
 
     kind: Literal[JobKind.UPSCALE_VIDEO] = JobKind.UPSCALE_VIDEO
     video_id: str
@@ -111,7 +147,7 @@ class UpscaleVideo(_Request):
     orientation: Orientation
     model: str
     source_take_id: str
-    resolution: Literal["1080p", "4K"] = "1080p"
+    resolution: Literal["720p", "1080p", "4K"] = "1080p"
 
     @property
     def priority(self) -> Priority:
@@ -120,6 +156,26 @@ class UpscaleVideo(_Request):
     @property
     def stage(self) -> Stage:
         return Stage.UPSCALE
+
+
+class UpscaleImage(_Request):
+    """A larger version of a scene's image, kept beside it; clips go on being made from the image."""
+
+    kind: Literal[JobKind.UPSCALE_IMAGE] = JobKind.UPSCALE_IMAGE
+    video_id: str
+    scene_id: str
+    orientation: Orientation
+    model: str
+    source_take_id: str
+    resolution: Literal["2K", "4K"] = "2K"
+
+    @property
+    def priority(self) -> Priority:
+        return Priority.IMAGE
+
+    @property
+    def stage(self) -> Stage:
+        return Stage.IMAGE_UPSCALE
 
 
 class Merge(_Request):
@@ -131,20 +187,63 @@ class Merge(_Request):
     clip_take_ids: tuple[str, ...] = Field(min_length=1)
 
 
-PaidRequest = GenerateReference | GenerateImage | GenerateVideo | UpscaleVideo
-Request = Annotated[PaidRequest | Merge, Field(discriminator="kind")]
+class Housekeeping(_Asked):
+    """A free call about what lies at the provider; its answer is the `answer` event of the job.
 
-_adapter: TypeAdapter[PaidRequest | Merge] = TypeAdapter(Request)
+    | action | takes | answer |
+    |---|---|---|
+    | `list_projects` | – | `{"projects": [{"id", "title", …}]}` |
+    | `list_contents` | project | `{"items": [{"workflow", "title", "media": […], "archived"}]}` |
+    | `rename_project` | project, title | `{}` |
+    | `delete_project` | project | `{}`: gone for good at the provider; the library keeps its files |
+    | `rename` | project, items (one), title | `{}` |
+    | `trash`, `restore` | project, items | `{}` |
+
+    `project` is an id of the provider; `items` are ids of its workflows (the tiles of its grid).
+    """
+
+    kind: Literal[JobKind.HOUSEKEEPING] = JobKind.HOUSEKEEPING
+    action: Literal[
+        "list_projects",
+        "list_contents",
+        "rename_project",
+        "delete_project",
+        "rename",
+        "trash",
+        "restore",
+    ]
+    project: str | None = None
+    items: tuple[str, ...] = ()
+    title: str | None = Field(default=None, min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _inputs_fit_the_action(self) -> Self:
+        if self.action != "list_projects" and not self.project:
+            raise ValueError(f"action {self.action!r} needs project")
+        if self.action in ("rename", "trash", "restore") and not self.items:
+            raise ValueError(f"action {self.action!r} needs items")
+        if self.action == "rename" and len(self.items) != 1:
+            raise ValueError("action 'rename' takes one item")
+        if self.action in ("rename", "rename_project") and not self.title:
+            raise ValueError(f"action {self.action!r} needs title")
+        return self
 
 
-def request_of(job: Job) -> PaidRequest | Merge:
+PaidRequest = GenerateReference | GenerateImage | GenerateVideo | UpscaleVideo | UpscaleImage
+AnyRequest = PaidRequest | Merge | Housekeeping
+Request = Annotated[AnyRequest, Field(discriminator="kind")]
+
+_adapter: TypeAdapter[AnyRequest] = TypeAdapter(Request)
+
+
+def request_of(job: Job) -> AnyRequest:
     """The request a job was made from."""
     return _adapter.validate_python(job.request)
 
 
 def paid_request_of(job: Job) -> PaidRequest:
-    """The request of a job that a provider carries out."""
+    """The request of a job that may cost."""
     request = request_of(job)
-    if isinstance(request, Merge):
-        raise TypeError(f"job {job.id} is a merge and needs no provider")
+    if isinstance(request, Merge | Housekeeping):
+        raise TypeError(f"job {job.id} ({job.kind}) never costs anything")
     return request

@@ -69,7 +69,7 @@ class VideoBrief(_Brief):
 class UpscaleBrief(_Brief):
     media: Literal[MediaKind.VIDEO] = MediaKind.VIDEO
     source: str
-    resolution: Literal["1080p", "4K"]
+    resolution: Literal["720p", "1080p", "4K"]
 
 
 class ImageUpscaleBrief(_Brief):

@@ -8,7 +8,7 @@ from pathlib import Path
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Job as JobRow
 from flowkit_mcp.domain.models import JobEvent, JobState, Priority
-from flowkit_mcp.domain.requests import Merge, PaidRequest
+from flowkit_mcp.domain.requests import AnyRequest
 from flowkit_mcp.store import jobs, takes
 
 
@@ -34,7 +34,7 @@ class GenerationResult:
 class Planned:
     """A request that has been checked and priced, and not yet been made. `what` says it in words."""
 
-    request: PaidRequest | Merge
+    request: AnyRequest
     credits: int
     what: str
 

@@ -352,6 +352,7 @@ class Scene:
             orientation=orientation,
             prompt=video_prompt(self.row, cast, self.project),
             model=chosen.key,
+            mode="start_end" if end else "start",
             start_take_id=image.take_id,
             end_take_id=end,
             seed=seed,

@@ -11,10 +11,18 @@ from flowkit_mcp.domain.requests import (
     GenerateReference,
     GenerateVideo,
     PaidRequest,
+    UpscaleImage,
     UpscaleVideo,
 )
 from flowkit_mcp.errors import NotReady
-from flowkit_mcp.providers.base import Brief, ImageBrief, Provider, UpscaleBrief, VideoBrief
+from flowkit_mcp.providers.base import (
+    Brief,
+    ImageBrief,
+    ImageUpscaleBrief,
+    Provider,
+    UpscaleBrief,
+    VideoBrief,
+)
 from flowkit_mcp.store import catalog, takes
 from flowkit_mcp.work.workshop import Workshop
 
@@ -53,13 +61,24 @@ class BriefWriter:
                     **common, prompt=request.prompt, references=tuple(references), base=base
                 )
             case GenerateVideo():
-                end = await remote(request.end_take_id) if request.end_take_id else None
-                start = await remote(request.start_take_id)
-                mode = "start_end" if end else "start"
-                return VideoBrief(**common, mode=mode, prompt=request.prompt, start=start, end=end)
+                extended = request.extended_take_id
+                references = [await remote(id) for id in request.reference_take_ids]
+                return VideoBrief(
+                    **common,
+                    mode=request.mode,
+                    prompt=request.prompt,
+                    start=await remote(request.start_take_id) if request.start_take_id else None,
+                    end=await remote(request.end_take_id) if request.end_take_id else None,
+                    references=tuple(references),
+                    voices=request.voices,
+                    extends=await remote(extended) if extended else None,
+                )
             case UpscaleVideo():
                 source = await remote(request.source_take_id)
                 return UpscaleBrief(**common, source=source, resolution=request.resolution)
+            case UpscaleImage():
+                source = await remote(request.source_take_id)
+                return ImageUpscaleBrief(**common, source=source, resolution=request.resolution)
 
     async def _project(self, provider: Provider, account: Account, project_id: str) -> str:
         shop = self._shop
@@ -118,6 +137,8 @@ def pictures_of(brief: Brief) -> tuple[str, ...]:
             ids = (*references, base)
         case VideoBrief(references=references, start=start, end=end):
             ids = (*references, start, end)
+        case ImageUpscaleBrief(source=source):
+            ids = (source,)
         case _:
             ids = ()
     return tuple(id for id in ids if id is not None)

@@ -17,7 +17,6 @@ from flowkit_mcp.domain.models import (
     MediaKind,
     Operation,
     OperationState,
-    Stage,
 )
 from flowkit_mcp.domain.policy import Verb, poll_delay
 from flowkit_mcp.domain.requests import (
@@ -25,6 +24,7 @@ from flowkit_mcp.domain.requests import (
     GenerateReference,
     GenerateVideo,
     PaidRequest,
+    UpscaleImage,
     UpscaleVideo,
     paid_request_of,
 )
@@ -49,16 +49,15 @@ SUFFIX = {MediaKind.IMAGE: ".jpg", MediaKind.VIDEO: ".mp4"}
 
 def media_of(request: PaidRequest) -> MediaKind:
     """What comes out of it."""
-    image = isinstance(request, GenerateImage | GenerateReference)
-    return MediaKind.IMAGE if image else MediaKind.VIDEO
+    return request.stage.media
 
 
 def source_of(request: PaidRequest) -> str | None:
     """The take that the new take is made from (its `made_from_id`)."""
     match request:
         case GenerateVideo():
-            return request.start_take_id
-        case UpscaleVideo():
+            return request.start_take_id or request.extended_take_id
+        case UpscaleVideo() | UpscaleImage():
             return request.source_take_id
         case GenerateImage() | GenerateReference():
             return request.base_take_id
@@ -434,7 +433,7 @@ class PaidPath:
         """Whether the new take should be put into use: not if its source was replaced meanwhile and the
         slot already holds something made from the new one.
         """
-        if job.stage not in (Stage.VIDEO, Stage.UPSCALE) or source is None:
+        if job.stage is None or job.stage.upstream is None or source is None:
             return True
         if (await takes.take(tx, source)).selected:
             return True
@@ -445,4 +444,6 @@ class PaidPath:
 
 def media_of_job(job: Job) -> MediaKind:
     """What a paid job makes."""
-    return MediaKind.IMAGE if job.stage in (Stage.REFERENCE, Stage.IMAGE) else MediaKind.VIDEO
+    if job.stage is None:
+        raise TypeError(f"job {job.id} ({job.kind}) makes no take")
+    return job.stage.media

@@ -98,11 +98,11 @@ async def test_a_new_image_empties_video_and_upscale_and_choosing_the_old_one_fi
     image = await studio.take(scene, Stage.IMAGE)
     video = await studio.take(scene, Stage.VIDEO, source=image)
     upscale = await studio.take(scene, Stage.UPSCALE, source=video)
-    assert list((await studio.filled(scene)).values()) == [image.id, video.id, upscale.id]
+    assert list((await studio.filled(scene)).values()) == [image.id, video.id, upscale.id, None]
     again = await studio.take(scene, Stage.IMAGE)
-    assert list((await studio.filled(scene)).values()) == [again.id, None, None]
+    assert list((await studio.filled(scene)).values()) == [again.id, None, None, None]
     await studio.select(image)
-    assert list((await studio.filled(scene)).values()) == [image.id, video.id, upscale.id]
+    assert list((await studio.filled(scene)).values()) == [image.id, video.id, upscale.id, None]
 
 
 async def test_choosing_an_old_image_brings_back_its_own_clip_even_after_a_newer_one(
@@ -129,8 +129,8 @@ async def test_a_new_video_empties_only_its_upscale_and_orientations_are_apart(
     await studio.take(scene, Stage.UPSCALE, source=video)
     other = await studio.take(scene, Stage.IMAGE, orientation=V)
     video_2 = await studio.take(scene, Stage.VIDEO, source=image)
-    assert list((await studio.filled(scene)).values()) == [image.id, video_2.id, None]
-    assert list((await studio.filled(scene, V)).values()) == [other.id, None, None]
+    assert list((await studio.filled(scene)).values()) == [image.id, video_2.id, None, None]
+    assert list((await studio.filled(scene, V)).values()) == [other.id, None, None, None]
 
 
 async def test_scenes_are_numbered_without_gaps_through_moves_and_removals(studio: Studio) -> None:

@@ -76,7 +76,7 @@ CREATE INDEX asset_remote_of_asset ON asset_remote (asset_id, provider, account)
 CREATE TABLE take (                         -- one attempt at filling one slot
   id TEXT PRIMARY KEY, scene_id TEXT REFERENCES scene, character_id TEXT REFERENCES character,
   orientation TEXT NOT NULL CHECK (orientation IN ('VERTICAL','HORIZONTAL')),
-  stage TEXT NOT NULL CHECK (stage IN ('reference','image','video','upscale')),
+  stage TEXT NOT NULL CHECK (stage IN ('reference','image','video','upscale','image_upscale')),
   number INTEGER NOT NULL CHECK (number >= 1), asset_id TEXT NOT NULL REFERENCES asset,
   made_from_id TEXT REFERENCES take, job_id INTEGER UNIQUE REFERENCES job,
   prompt TEXT, model TEXT, params TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(params)), credits INTEGER,
@@ -112,7 +112,7 @@ CREATE TABLE job (
   project_id TEXT REFERENCES project, video_id TEXT REFERENCES video,
   scene_id TEXT REFERENCES scene, character_id TEXT REFERENCES character,
   orientation TEXT CHECK (orientation IN ('VERTICAL','HORIZONTAL')),
-  stage TEXT CHECK (stage IN ('reference','image','video','upscale')),
+  stage TEXT CHECK (stage IN ('reference','image','video','upscale','image_upscale')),
   state TEXT NOT NULL DEFAULT 'queued'
     CHECK (state IN ('queued','running','waiting','needs_attention','succeeded','failed','cancelled')),
   reason TEXT, message TEXT, priority INTEGER NOT NULL, run_at INTEGER NOT NULL,
@@ -172,15 +172,17 @@ CREATE VIEW slot AS                         -- what each scene and character has
   SELECT s.id AS scene_id, NULL AS character_id, o.value AS orientation, g.value AS stage,
          t.id AS take_id, t.number AS take_number, t.asset_id, a.path,
          (SELECT count(*) FROM take n WHERE n.scene_id = s.id AND n.orientation = o.value AND n.stage = g.value) AS takes,
-         CASE g.value
-           WHEN 'video' THEN t.id IS NOT NULL AND t.made_from_id IS NOT i.id
-           WHEN 'upscale' THEN t.id IS NOT NULL AND (t.made_from_id IS NOT v.id OR v.made_from_id IS NOT i.id)
-           ELSE 0 END AS stale,
+         -- a take counts as long as everything it was made from is still selected, however far upstream
+         g.value <> 'image' AND EXISTS (
+           WITH RECURSIVE source (id) AS (
+             VALUES (t.made_from_id), (json_extract(t.params, '$.end_take_id'))
+             UNION
+             SELECT u.value FROM source JOIN take n ON n.id = source.id AND n.stage IN ('video','upscale')
+               JOIN json_each(json_array(n.made_from_id, json_extract(n.params, '$.end_take_id'))) u)
+           SELECT 1 FROM source JOIN take n ON n.id = source.id WHERE n.selected = 0) AS stale,
          j.id AS job_id, j.state AS job_state
-    FROM scene s JOIN json_each('["HORIZONTAL","VERTICAL"]') o JOIN json_each('["image","video","upscale"]') g
+    FROM scene s JOIN json_each('["HORIZONTAL","VERTICAL"]') o JOIN json_each('["image","video","upscale","image_upscale"]') g
     LEFT JOIN take t ON t.scene_id = s.id AND t.orientation = o.value AND t.stage = g.value AND t.selected = 1
-    LEFT JOIN take i ON i.scene_id = s.id AND i.orientation = o.value AND i.stage = 'image' AND i.selected = 1
-    LEFT JOIN take v ON v.scene_id = s.id AND v.orientation = o.value AND v.stage = 'video' AND v.selected = 1
     LEFT JOIN asset a ON a.id = t.asset_id
     LEFT JOIN job j ON j.id = (SELECT max(id) FROM job l WHERE l.scene_id = s.id AND l.orientation = o.value
                                 AND l.stage = g.value AND l.state IN ('queued','running','waiting','needs_attention'))
