@@ -389,6 +389,25 @@ class FlowKit:
             raise NotConnected("no Flow account has been seen yet", hint=hint)
         return state.account
 
+    async def ready(self, timeout: float = 60) -> Account:
+        """Wait until the browser has connected and the account has been seen; at most `timeout` seconds.
+
+        Raises:
+            NotConnected: still nobody there; the hint says what to do.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        version = await self.db.version()
+        while True:
+            state = await self.provider_state()
+            if state is not None and state.connected and state.account is not None:
+                return state.account
+            left = deadline - loop.time()
+            if left <= 0:
+                await self.account()  # says how to connect for the first time
+                raise NotConnected("the browser with Flow is not connected")
+            version = await self.db.changed(version, left)
+
     async def status(self) -> Status:
         leader = await operations.leader(self.db)
         silent = leader is not None and self.clock.now() - leader.heartbeat_at > SILENT_LEADER_MS

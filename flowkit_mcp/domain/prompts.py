@@ -44,12 +44,36 @@ def continuation_prompt(scene: Scene, cast: Sequence[Character], project: Projec
 
 def video_prompt(scene: Scene, cast: Sequence[Character], project: Project) -> str:
     """What happens in the clip: the sub-clip timing if there is one, who speaks how, and no music."""
-    voices = [
+    return _join(scene.video_prompt or scene.prompt, *_voices(cast), NO_MUSIC)
+
+
+def frameless_video_prompt(
+    scene: Scene, cast: Sequence[Character], project: Project, *, referenced: bool
+) -> str:
+    """The same for a clip that starts from no picture: style and looks are said, too.
+
+    Args:
+        scene: what happens.
+        cast: who is seen, in the order in which their references are passed.
+        project: its style is what every picture would have brought along.
+        referenced: the looks come as reference images and are not said again.
+    """
+    looks = [f"{c.name}: {c.description}" for c in cast if c.description]
+    return _join(
+        scene.video_prompt or scene.prompt,
+        *([_cast_line(cast)] if referenced else looks),
+        *_voices(cast),
+        project.style,
+        NO_MUSIC,
+    )
+
+
+def _voices(cast: Sequence[Character]) -> list[str]:
+    return [
         f"{c.name} speaks with this voice: {c.voice_description}"
         for c in cast
         if c.voice_description
     ]
-    return _join(scene.video_prompt or scene.prompt, *voices, NO_MUSIC)
 
 
 def _cast_line(cast: Sequence[Character]) -> str:

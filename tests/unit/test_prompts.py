@@ -79,3 +79,12 @@ def test_an_override_replaces_the_scenes_prompt_for_the_picture_only() -> None:
 def test_a_continuation_says_that_the_story_goes_on() -> None:
     text = prompts.continuation_prompt(scene(), [], project())
     assert "the story goes on: Mai lights the lamp" in text
+
+
+def test_a_clip_without_a_first_frame_says_looks_and_style_in_words() -> None:
+    mai = character("Mai", description="a girl in a yellow coat", voice_description="soft")
+    text = prompts.frameless_video_prompt(scene(), [mai], project(), referenced=False)
+    assert text.startswith("Mai lights the lamp. Mai: a girl in a yellow coat.")
+    assert "soft" in text and "watercolour" in text and text.endswith(prompts.NO_MUSIC)
+    shown = prompts.frameless_video_prompt(scene(), [mai], project(), referenced=True)
+    assert "yellow coat" not in shown and "Mai as in reference image 1" in shown
