@@ -16,6 +16,7 @@ FlowKitError                      code, message, hint
 │   ├── HumanCheckRequired        → ask the person, once for all jobs; polling goes on
 │   ├── QuotaUsedUp               → wait for the reset
 │   ├── OutOfCredits              → ask the person, once for all jobs
+│   ├── RefusedByPerson           → ask the person about this job; nothing was sent
 │   ├── Rejected                  → stop: change the prompt or the input
 │   ├── GenerationFailed          → stop: it was accepted, then ended badly
 │   └── OutcomeUnknown            → ask the person about this job
@@ -180,6 +181,16 @@ class OutOfCredits(ProviderError):
     code = "OUT_OF_CREDITS"
     default_hint = (
         "Top up or choose a cheaper model, then call resolve_job(provider='flow', action='reopen')."
+    )
+
+
+class RefusedByPerson(ProviderError):
+    """The person was asked in the browser before a paid call and said no, or nothing; it was not sent."""
+
+    code = "REFUSED_BY_PERSON"
+    default_hint = (
+        "Ask the person what to change; resolve_job with action 'retry' asks them again, "
+        "'give_up' ends the job."
     )
 
 

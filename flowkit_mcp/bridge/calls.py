@@ -23,6 +23,7 @@ from flowkit_mcp.bridge.protocol import (
     Resend,
     Result,
     Standing,
+    Withdraw,
 )
 from flowkit_mcp.bridge.session import Patience, Session
 from flowkit_mcp.errors import BugError, NotConnected, Transient
@@ -41,6 +42,7 @@ class _Pending:
     instance: str
     outcome: asyncio.Future[Result]
     limit: asyncio.Timeout
+    phase: Phase = Phase.ACCEPTED
 
 
 class Calls:
@@ -58,6 +60,8 @@ class Calls:
     async def run(self, session: Session, call: Call) -> Result:
         """Send a call and wait for its outcome, through reconnects of the same profile.
 
+        A caller that gives up takes the call back, if the browser has not sent it yet.
+
         Raises:
             NotConnected: nothing was handed over.
         """
@@ -73,8 +77,18 @@ class Calls:
                 return await outcome
         except TimeoutError:
             return await self._last_word(pending)
+        except asyncio.CancelledError:
+            self.withdraw(call.id)
+            raise
         finally:
             del self._pending[call.id]
+
+    def withdraw(self, call_id: str) -> None:
+        """Have the browser let go of a call that it has not sent; its result then says `WITHDRAWN`."""
+        pending = self._pending.get(call_id)
+        session = self._find(pending.instance) if pending is not None else None
+        if session is not None:
+            session.post(Withdraw(id=call_id))
 
     async def ask(self, session: Session, call_id: str, limit_s: float) -> Found:
         """What this profile's journal says of an id.
@@ -111,6 +125,8 @@ class Calls:
         session = self._find(pending.instance)
         if session is None:
             return _lost(pending.call.id, sent=True, message="the browser left and stayed away")
+        if pending.phase != Phase.SENT:
+            self.withdraw(pending.call.id)
         try:
             found = await self.ask(session, pending.call.id, LAST_WORD_S)
         except Transient:
@@ -132,8 +148,10 @@ class Calls:
                 session.post(Lookup(id=call_id))
         for call_id, pending in self._pending.items():
             if pending.instance == session.instance:
-                done = session.journal.get(call_id) == Phase.DONE
-                session.post(Resend(id=call_id) if done else Lookup(id=call_id))
+                phase = session.journal.get(call_id)
+                session.post(Resend(id=call_id) if phase == Phase.DONE else Lookup(id=call_id))
+                if phase is not None:
+                    self.noted(session, PhaseNote(id=call_id, phase=phase))
 
     def left(self, session: Session) -> None:
         """A socket is gone. Calls wait for the profile to come back; look-ups do not."""
@@ -144,11 +162,20 @@ class Calls:
                         answer.set_exception(Transient("the browser left before it answered"))
 
     def noted(self, session: Session, note: PhaseNote) -> None:
-        """From `sent` on, a call has its own limit."""
+        """From `sent` on, a call has its own limit; while the person is asked, and after that, its time begins anew."""
         pending = self._open_call(session, note.id)
-        if pending is not None and note.phase == Phase.SENT:
+        if pending is None or note.phase == pending.phase:
+            return  # said again, it gives no more time
+        before, pending.phase = pending.phase, note.phase
+        if note.phase == Phase.SENT:
             within = pending.call.timeout_s + self._patience.grace_s
-            pending.limit.reschedule(asyncio.get_running_loop().time() + within)
+        elif note.phase == Phase.ASKING and pending.call.paid and before == Phase.ACCEPTED:
+            within = self._patience.asking_s + self._patience.grace_s
+        elif before == Phase.ASKING:
+            within = self._patience.before_sent_s + pending.call.timeout_s
+        else:
+            return
+        pending.limit.reschedule(asyncio.get_running_loop().time() + within)
 
     def settled(self, session: Session, result: Result) -> None:
         """A result came; one that nobody of this profile waits for is ignored."""

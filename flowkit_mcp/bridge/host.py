@@ -32,6 +32,7 @@ from flowkit_mcp.bridge.protocol import (
     PhaseNote,
     Ping,
     Pong,
+    Queue,
     Result,
     dump,
 )
@@ -93,6 +94,7 @@ class BridgeHost:
         #: One per instance, by age; the first one open is in use, the others stand by.
         self._sessions: dict[str, Session] = {}
         self._calls = Calls(self._patience, self._session)
+        self._queue: Queue | None = None
 
     # ---- life ----------------------------------------------------------------------------
 
@@ -198,6 +200,17 @@ class BridgeHost:
             if one.open
         ]
 
+    def show_queue(self, queue: Queue) -> None:
+        """What the panel of the profile in use shows from now on; told again to one that takes over."""
+        self._queue = queue
+        self._tell_queue()
+
+    def _tell_queue(self) -> None:
+        session = self._active
+        if session is not None and self._queue is not None and session.shown != self._queue:
+            session.shown = self._queue
+            session.post(self._queue)
+
     # ---- calls ---------------------------------------------------------------------------
 
     async def call(
@@ -257,6 +270,10 @@ class BridgeHost:
             raise NotConnected("the browser profile to ask is not connected")
         return await self._calls.ask(session, id, self._patience.lookup_s)
 
+    def withdraw(self, id: str) -> None:
+        """Take a call back if the browser has not sent it yet; the call's own result tells which."""
+        self._calls.withdraw(id)
+
     async def ack(self, id: str) -> None:
         """The result is committed: browsers may drop it. Told again to those that are away now."""
         self._calls.ack(self._sessions.values(), id)
@@ -308,6 +325,7 @@ class BridgeHost:
         self._sessions[session.instance] = session
         log.info("profile %s connected", session.instance[:8])
         self._calls.entered(session)
+        self._tell_queue()
         self._changed()
 
     def _leave(self, session: Session) -> None:
@@ -316,6 +334,7 @@ class BridgeHost:
         del self._sessions[session.instance]
         log.info("profile %s disconnected", session.instance[:8])
         self._calls.left(session)
+        self._tell_queue()
         self._changed()
 
     # ---- messages ------------------------------------------------------------------------

@@ -25,12 +25,17 @@ SILENCE_LIMIT_S = 45.0
 MAX_MESSAGE = 64 * 1024 * 1024
 #: Before both proofs are good, a frame larger than this is hostile.
 MAX_HANDSHAKE_MESSAGE = 4096
+#: How long the extension may keep a paid call waiting for the person's word; then it answers for them.
+ASKING_LIMIT_S = 600.0
+#: How many jobs `queue` shows.
+QUEUE_SHOWN = 20
 
 
 class Phase(StrEnum):
     """Where a call stands in the extension's journal."""
 
     ACCEPTED = "accepted"
+    ASKING = "asking"  # the person is asked whether this paid call may go out
     MINTING = "minting"
     SENT = "sent"
     DONE = "done"
@@ -148,6 +153,26 @@ class Bye(_Message):
     message: str = ""
 
 
+class QueuedJob(_Message):
+    """A job that has not ended, for the person to see: no prompts, no secrets."""
+
+    id: int
+    what: str = Field(max_length=80)  #: in words: `scene 3 vertical clip`
+    state: Literal["queued", "running", "waiting", "needs_attention"]
+    credits: int = 0  #: what it may cost at most
+
+
+class Queue(_Message):
+    """Server → extension in use: the open jobs in the order in which they get their turn, for the panel alone."""
+
+    type: Literal["queue"] = "queue"
+    jobs: list[QueuedJob] = Field(max_length=QUEUE_SHOWN)
+    #: Open jobs beyond those listed.
+    ahead: int = 0
+    #: Why nothing new is sent at the moment, if so.
+    paused_reason: str | None = Field(default=None, max_length=300)
+
+
 # ---- calls -----------------------------------------------------------------------------------
 
 
@@ -194,7 +219,8 @@ class CallError(_Message):
         "STALE_GENERATION",
         "DUPLICATE",
         "PAUSED",
-        "DECLINED",
+        "REFUSED_BY_PERSON",
+        "WITHDRAWN",
         "TIMEOUT",
         "NETWORK",
         "LOST",
@@ -213,6 +239,13 @@ class Result(_Message):
     headers: dict[str, str] = {}  #: only `retry-after` and `content-type`
     body: str | None = None
     error: CallError | None = None
+
+
+class Withdraw(_Message):
+    """Server → extension: if nothing of this call has left yet, let go of it and answer `WITHDRAWN`."""
+
+    type: Literal["withdraw"] = "withdraw"
+    id: CallId
 
 
 class Ack(_Message):
@@ -250,7 +283,8 @@ FromExtension = Annotated[
     Field(discriminator="type"),
 ]
 FromServer = Annotated[
-    Challenge | Welcome | Pong | Call | Ack | Resend | Lookup | Bye, Field(discriminator="type")
+    Challenge | Welcome | Pong | Queue | Call | Withdraw | Ack | Resend | Lookup | Bye,
+    Field(discriminator="type"),
 ]
 
 _from_extension: TypeAdapter[FromExtension] = TypeAdapter(FromExtension)

@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from flowkit_mcp.bridge import pairing
 from flowkit_mcp.bridge.pairing import PairingBook
 from flowkit_mcp.bridge.protocol import (
+    ASKING_LIMIT_S,
     HANDSHAKE_LIMIT_S,
     MAX_MESSAGE,
     PROTOCOL,
@@ -29,6 +30,7 @@ from flowkit_mcp.bridge.protocol import (
     Hello,
     Malformed,
     Proof,
+    Queue,
     Welcome,
     dump,
     parse_from_extension,
@@ -52,6 +54,8 @@ class Patience:
     silence_s: float = SILENCE_LIMIT_S
     #: Reading the page and queueing for the captcha, before `sent`; the extension gives up earlier.
     before_sent_s: float = 60.0
+    #: For the person's word on a paid call; the extension gives up earlier here too.
+    asking_s: float = ASKING_LIMIT_S
     #: On top of a call's own limit, so that the extension's verdict arrives before ours.
     grace_s: float = 5.0
     lookup_s: float = 10.0
@@ -97,6 +101,8 @@ class Session:
         self.journal = proof.journal
         self.since = since
         self.paused = False
+        #: The queue as this profile was last told.
+        self.shown: Queue | None = None
         self._connection = connection
         self._outbox: asyncio.Queue[str | int] = asyncio.Queue()
         self._open = True

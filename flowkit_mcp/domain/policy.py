@@ -21,6 +21,7 @@ from flowkit_mcp.errors import (
     ProviderError,
     QuotaUsedUp,
     RateLimited,
+    RefusedByPerson,
     SignInRequired,
     Transient,
 )
@@ -95,7 +96,7 @@ def decide(error: FlowKitError, verb: Verb, attempts: int, now: int, roll: float
             return Wait(int(now + pause), Gate.PAUSED)
         case QuotaUsedUp(retry_after_s=seconds):
             return Wait(int(now + (1000 * seconds if seconds else DAY_MS)), gate=None)
-        case OutcomeUnknown():
+        case OutcomeUnknown() | RefusedByPerson():
             return Ask("job")
         case GenerationFailed(again=again) if attempts < again:
             return Retry(now + backoff(attempts, roll))

@@ -73,7 +73,7 @@ class Journal:
         for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
             self._read(line)
         for call_id, (stage, paid) in list(self._entries.items()):
-            if stage in {Phase.ACCEPTED, Phase.MINTING}:
+            if stage in {Phase.ACCEPTED, Phase.ASKING, Phase.MINTING}:
                 self._entries[call_id] = Entry(VOID, paid)
             elif stage == Phase.DONE and not paid:
                 self._entries[call_id] = Entry(Phase.ACKED, paid)

@@ -23,6 +23,7 @@ from flowkit_mcp.bridge.protocol import (
     Result,
     Standing,
     Welcome,
+    Withdraw,
 )
 from flowkit_mcp.bridge.session import Patience
 from flowkit_mcp.errors import NotConnected, Transient
@@ -249,6 +250,7 @@ async def test_when_time_is_over_only_the_journal_can_prove_that_nothing_was_sen
         call = pay(world, timeout_s=0.1)
         await extension.receive()
         await extension.send(PhaseNote(id="op-1", phase=Phase.MINTING))
+        assert await extension.receive() == Withdraw(id="op-1")
         assert await extension.receive() == Lookup(id="op-1")
         await extension.send(Found(id="op-1", standing=standing))
         result = await call

@@ -116,7 +116,7 @@ async def test_a_held_answer_of_a_video_call_tells_the_balance():
     [
         refused("image.generate", 3, "PUBLIC_ERROR_UNSAFE_GENERATION"),
         http(401),
-        broken("DECLINED", sent=False),
+        broken("REFUSED_BY_PERSON", sent=False),
     ],
 )
 async def test_a_held_refusal_is_proof(result):

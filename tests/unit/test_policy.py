@@ -38,6 +38,7 @@ NOW = 1_000_000
         (e.OutOfCredits("x"), Verb.SUBMIT, 0, Ask("provider", Gate.PAUSED)),
         (e.RateLimited("x", retry_after_s=7), Verb.SUBMIT, 0, Wait(NOW + 7000, Gate.PAUSED)),
         (e.QuotaUsedUp("x"), Verb.SUBMIT, 0, Wait(NOW + DAY_MS, None)),
+        (e.RefusedByPerson("x"), Verb.SUBMIT, 0, Ask("job")),
         (e.Rejected("x"), Verb.SUBMIT, 0, Stop()),
         (e.Rejected("x"), Verb.FETCH, 0, Ask("job")),
         (e.GenerationFailed("x"), Verb.SUBMIT, 0, Stop()),

@@ -25,6 +25,7 @@ from flowkit_mcp.errors import (
     ProviderError,
     QuotaUsedUp,
     RateLimited,
+    RefusedByPerson,
     Rejected,
     SignInRequired,
     Transient,
@@ -198,9 +199,8 @@ BRIDGE: Mapping[str, Row] = {
     "PAUSED": Row(
         RateLimited, "paused in the FlowKit panel", "Press play in the panel.", retry_after_s=15
     ),
-    "DECLINED": Row(
-        Rejected, "declined in the FlowKit panel", "Generate again if you change your mind."
-    ),
+    "REFUSED_BY_PERSON": Row(RefusedByPerson, "the person did not agree in the FlowKit panel"),
+    "WITHDRAWN": Row(Transient, "FlowKit took the call back before it was sent"),
     "TIMEOUT": Row(Transient, "Flow did not answer in time"),
     "NETWORK": Row(Transient, "the connection to Flow broke"),
     "LOST": Row(Transient, "the answer was lost on its way"),

@@ -1,0 +1,179 @@
+"""What the bridge does for the panel: the queue it shows, and paid calls held until the person agrees."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+import pytest
+from bridge_world import IMAGE, INSTANCE, BareExtension, World, bare
+from pydantic import ValidationError
+
+from flowkit_mcp.bridge.pairing import profile_key
+from flowkit_mcp.bridge.protocol import (
+    QUEUE_SHOWN,
+    CallError,
+    Found,
+    Lookup,
+    Phase,
+    PhaseNote,
+    Queue,
+    QueuedJob,
+    Result,
+    Standing,
+    Welcome,
+    Withdraw,
+)
+from flowkit_mcp.bridge.session import Patience
+
+OTHER = "b" * 32
+HASTY = Patience(before_sent_s=0.1, asking_s=30, grace_s=0.1, lookup_s=0.3)
+
+
+def queue(*ids: int) -> Queue:
+    jobs = [
+        QueuedJob(id=id, what="scene 1 vertical clip", state="queued", credits=10) for id in ids
+    ]
+    return Queue(jobs=jobs)
+
+
+@contextlib.asynccontextmanager
+async def joined(
+    world: World, instance: str = INSTANCE, journal: dict[str, Phase] | None = None
+) -> AsyncGenerator[BareExtension]:
+    """A bare extension past the handshake."""
+    key = world.book.key_for(instance, pairing=False)
+    if key is None:
+        key = profile_key(world.book.issue_code(world.port).secret, instance)
+        world.book.confirm(instance, key, "bare")
+    async with bare(world.port) as extension:
+        await extension.greet(key, instance=instance, journal=journal)
+        assert isinstance(await extension.receive(), Welcome)
+        yield extension
+
+
+@contextlib.asynccontextmanager
+async def asked(world: World) -> AsyncGenerator[tuple[BareExtension, asyncio.Task[Result]]]:
+    """A paid call that the person is being asked about."""
+    world.patience = HASTY
+    await world.lead(port=0)
+    async with joined(world) as extension:
+        call = asyncio.create_task(
+            world.host.call(
+                "image.generate", IMAGE, lane="batchexecute", paid=True, timeout_s=0.1, id="op-1"
+            )
+        )
+        await extension.receive()
+        for phase in (Phase.ACCEPTED, Phase.ASKING):
+            await extension.send(PhaseNote(id="op-1", phase=phase))
+        yield extension, call
+
+
+async def test_the_queue_is_told_after_the_welcome_and_when_it_changed(world: World) -> None:
+    world.host.show_queue(queue(1))
+    async with joined(world) as extension:
+        assert await extension.receive() == queue(1)
+        world.host.show_queue(queue(1))  # nothing new to say
+        world.host.show_queue(queue(1, 2))
+        assert await extension.receive() == queue(1, 2)
+
+
+async def test_only_the_profile_in_use_is_told_the_queue(world: World) -> None:
+    async with joined(world, OTHER) as standing_by_later:
+        async with joined(world) as standing_by:
+            world.host.show_queue(queue(1))
+            assert await standing_by_later.receive() == queue(1)
+            await standing_by_later.link.close()
+            # the first thing the second one hears is the queue it now has to show
+            assert await standing_by.receive() == queue(1)
+
+
+def test_a_queue_is_short_and_so_is_what_it_says() -> None:
+    with pytest.raises(ValidationError):
+        queue(*range(QUEUE_SHOWN + 1))
+    with pytest.raises(ValidationError):
+        QueuedJob(id=1, what="x" * 81, state="queued")
+
+
+async def test_while_the_person_is_asked_the_time_before_sending_does_not_run(world: World) -> None:
+    async with asked(world) as (extension, call):
+        done, _ = await asyncio.wait({call}, timeout=0.35)  # it else has 0.2 s
+        assert not done
+        await extension.send(PhaseNote(id="op-1", phase=Phase.SENT))
+        await extension.send(Result(id="op-1", ok=True, status=200, body="answer"))
+        assert (await call).ok
+
+
+async def test_after_the_person_s_word_the_time_before_sending_begins_anew(world: World) -> None:
+    async with asked(world) as (extension, call):
+        await extension.send(PhaseNote(id="op-1", phase=Phase.MINTING))
+        assert await extension.receive() == Withdraw(id="op-1")
+        assert await extension.receive() == Lookup(id="op-1")
+        await extension.send(Found(id="op-1", standing=Standing.NEVER_RECEIVED))
+        result = await call
+    assert result.error is not None and not result.error.sent
+
+
+async def test_asking_ends_even_if_the_extension_forgets(world: World) -> None:
+    world.patience = Patience(before_sent_s=60, asking_s=0.1, grace_s=0.1, lookup_s=0.3)
+    await world.lead(port=0)
+    async with joined(world) as extension:
+        call = asyncio.create_task(
+            world.host.call(
+                "image.generate", IMAGE, lane="batchexecute", paid=True, timeout_s=60, id="op-1"
+            )
+        )
+        await extension.receive()
+        await extension.send(PhaseNote(id="op-1", phase=Phase.ASKING))
+        assert await extension.receive() == Withdraw(id="op-1")
+        # asking once more buys no more time
+        await extension.send(PhaseNote(id="op-1", phase=Phase.ASKING))
+        assert await extension.receive() == Lookup(id="op-1")
+        await extension.send(Found(id="op-1", standing=Standing.IN_FLIGHT))
+        result = await call
+    assert result.error is not None and result.error.sent  # nobody can say that it will not go out
+
+
+async def test_a_free_call_gets_no_time_for_asking(world: World) -> None:
+    world.patience = HASTY
+    await world.lead(port=0)
+    async with joined(world) as extension:
+        call = asyncio.create_task(
+            world.host.call("account.credits", {}, lane="batchexecute", timeout_s=0.1, id="free")
+        )
+        await extension.receive()
+        await extension.send(PhaseNote(id="free", phase=Phase.ASKING))
+        assert await extension.receive() == Withdraw(id="free")
+        await extension.receive()
+        await extension.send(Found(id="free", standing=Standing.NEVER_RECEIVED))
+        assert not (await call).ok
+
+
+async def test_a_drop_while_the_person_is_asked_does_not_shorten_the_asking(world: World) -> None:
+    async with asked(world) as (extension, call):
+        await extension.link.close()
+        async with joined(world, journal={"op-1": Phase.ASKING}) as again:
+            assert await again.receive() == Lookup(id="op-1")
+            await again.send(Found(id="op-1", standing=Standing.IN_FLIGHT))
+            done, _ = await asyncio.wait({call}, timeout=0.3)
+            assert not done
+            refused = CallError(code="REFUSED_BY_PERSON", sent=False)
+            await again.send(Result(id="op-1", ok=False, error=refused))
+            assert (await call).error == refused
+
+
+async def test_a_caller_that_gives_up_takes_its_call_back(world: World) -> None:
+    async with asked(world) as (extension, call):
+        call.cancel()
+        assert await extension.receive() == Withdraw(id="op-1")
+
+
+async def test_a_call_can_be_taken_back_while_somebody_waits_for_it(world: World) -> None:
+    async with asked(world) as (extension, call):
+        world.host.withdraw("op-1")
+        assert await extension.receive() == Withdraw(id="op-1")
+        taken_back = CallError(code="WITHDRAWN", sent=False)
+        await extension.send(Result(id="op-1", ok=False, error=taken_back))
+        assert (await call).error == taken_back
+        world.host.withdraw("op-1")  # nothing is left to take back
