@@ -9,8 +9,10 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flowkit_mcp.domain.models import Account, MediaKind, Model, Orientation
+from flowkit_mcp.domain.requests import Housekeeping
 from flowkit_mcp.errors import FlowKitError, GenerationFailed, OutcomeUnknown
 from flowkit_mcp.providers.base import (
     Brief,
@@ -101,6 +103,9 @@ class FakeProvider:
     on_accept: Callable[[Accepted], None] | None = None
     submits: int = 0
     label: str = "fake"
+    kept: list[Housekeeping] = field(default_factory=list)
+    #: What `keep_house` answers, by action, or raises.
+    house: dict[str, dict[str, Any] | FlowKitError] = field(default_factory=dict)
 
     LOSE = "lose"
     CUT = "cut"
@@ -182,6 +187,13 @@ class FakeProvider:
             else:
                 found = RemoteMedia(remote_id=line.remote_id, media=media, url="memory:")
                 answer[line.remote_id] = Done(media=found)
+        return answer
+
+    async def keep_house(self, request: Housekeeping) -> dict[str, Any]:
+        self.kept.append(request)
+        answer = self.house.get(request.action, {})
+        if isinstance(answer, FlowKitError):
+            raise answer
         return answer
 
     async def fetch(self, media: RemoteMedia, to: Path) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from flowkit_mcp.domain.models import Account, MediaKind, Orientation
+from flowkit_mcp.domain.requests import Housekeeping
 from flowkit_mcp.errors import ProviderError
 
 
@@ -109,6 +110,8 @@ class RemoteMedia(_Frozen):
 class Pending(_Frozen):
     #: 0 to 1 where the provider says so.
     progress: float | None = None
+    #: A sentence, if waiting has become pointless as far as the provider can tell: the job may never start.
+    stuck: str | None = None
 
 
 class Done(_Frozen):
@@ -229,6 +232,15 @@ class Provider(Protocol):
 
     async def cancel(self, remote_id: str) -> bool:
         """Ask the provider to stop this job; False if it cannot, or it is too late. Free."""
+        ...
+
+    async def keep_house(self, request: Housekeeping) -> dict[str, Any]:
+        """Look at, or tidy up, what lies at the provider; answers as in the request's table, JSON-able. Free.
+
+        Raises:
+            Rejected: there is no such project or item, or the provider will not have it.
+            ProviderError: anything else; a change may then have been made or not.
+        """
         ...
 
     async def fetch(self, media: RemoteMedia, to: Path) -> None:

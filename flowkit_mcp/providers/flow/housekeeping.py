@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from flowkit_mcp.domain.requests import Housekeeping
 from flowkit_mcp.errors import Rejected
 from flowkit_mcp.providers.flow import (
     batchexecute_house,
@@ -17,9 +18,55 @@ from flowkit_mcp.providers.flow import (
 from flowkit_mcp.providers.flow.ask import batch, rest
 from flowkit_mcp.providers.flow.calls import Calls
 from flowkit_mcp.providers.flow.ids import Seeds
-from flowkit_mcp.providers.flow.records import Contents, ProjectRow
+from flowkit_mcp.providers.flow.records import Contents, MediaRecord, ProjectRow
 
 _MOST_PAGES = 200
+
+
+async def keep_house(house: HouseKeeping, request: Housekeeping) -> dict[str, Any]:
+    """What `Provider.keep_house` promises, by action of the request."""
+    project, title = request.project or "", request.title or ""
+    match request.action:
+        case "list_projects":
+            rows = await house.projects()
+            return {"projects": [{"id": row.id, "title": row.title} for row in rows]}
+        case "list_contents":
+            return {"items": _items(await house.contents(project))}
+        case "rename_project":
+            await house.rename_project(project, title)
+        case "delete_project":
+            await house.delete_project(project)
+        case "rename":
+            await house.rename_workflow(project, request.items[0], title)
+        case "trash":
+            await house.trash(project, request.items)
+        case "restore":
+            await house.restore(project, request.items)
+    return {}
+
+
+def _items(contents: Contents) -> list[dict[str, Any]]:
+    """One per workflow: its media in all versions, the one that it shows marked."""
+    versions: dict[str | None, list[MediaRecord]] = {}
+    for record in contents.media:
+        versions.setdefault(record.workflow, []).append(record)
+    return [
+        {
+            "workflow": row.id,
+            "title": row.title,
+            "media": [
+                {
+                    "id": record.id,
+                    "kind": "image" if record.image else "video",
+                    "prompt": record.prompt,
+                    "shown": record.id == row.primary,
+                }
+                for record in versions.get(row.id, [])
+            ],
+            "archived": row.archived,
+        }
+        for row in contents.workflows
+    ]
 
 
 class HasCalls(Protocol):

@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Account, MediaKind
+from flowkit_mcp.domain.requests import Housekeeping
 from flowkit_mcp.errors import (
     GenerationFailed,
     NotConnected,
@@ -40,7 +42,7 @@ from flowkit_mcp.providers.flow.calls import Calls
 from flowkit_mcp.providers.flow.channel import Channel
 from flowkit_mcp.providers.flow.drift import Check, self_check
 from flowkit_mcp.providers.flow.fetch import Fetcher, Origins, inline_url
-from flowkit_mcp.providers.flow.housekeeping import HouseKeeping
+from flowkit_mcp.providers.flow.housekeeping import HouseKeeping, keep_house
 from flowkit_mcp.providers.flow.ids import Handle, Seeds, client_ref, for_labs, is_inline
 from flowkit_mcp.providers.flow.records import MediaRecord, Status
 from flowkit_mcp.providers.flow.table import load
@@ -247,6 +249,9 @@ class FlowProvider:
         if is_inline(remote_id):
             return False
         return await HouseKeeping(self).cancel(Handle.parse(remote_id).media)
+
+    async def keep_house(self, request: Housekeeping) -> dict[str, Any]:
+        return await keep_house(HouseKeeping(self), request)
 
     async def self_check(self) -> tuple[Check, ...]:
         """Which reading calls still answer as this version expects. Free, changes nothing."""
