@@ -66,6 +66,11 @@ class FlowApp:
         self._replies = 0
 
     def asgi(self, host: str) -> ASGIApp:
+        """For its own address `host` alone; refuses foreign hosts and origins."""
+        return _guarded(self.unguarded(), host)
+
+    def unguarded(self) -> Starlette:
+        """The routes alone: whoever serves them checks where requests come from (`site.py`)."""
         routes = [
             Route("/", self._page),
             Route("/project/{rest:path}", self._page),
@@ -85,7 +90,7 @@ class FlowApp:
             Route("/sim/fault", self._fault, methods=["POST"]),
             *self._labs.routes(),
         ]
-        return _guarded(Starlette(routes=routes), host)
+        return Starlette(routes=routes)
 
     # Flow
 

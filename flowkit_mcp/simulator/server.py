@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import uvicorn
-from starlette.requests import Request
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.simulator.app import FlowApp
@@ -23,6 +18,7 @@ from flowkit_mcp.simulator.labs_app import LabsApp
 from flowkit_mcp.simulator.labs_call import Labs
 from flowkit_mcp.simulator.labs_records import LabsRecords
 from flowkit_mcp.simulator.links import Links
+from flowkit_mcp.simulator.listen import HOST, Door, drop, listen
 from flowkit_mcp.simulator.render import Renderer
 from flowkit_mcp.simulator.rpcs import Rpcs
 from flowkit_mcp.simulator.rpcs_make import MakingRpcs
@@ -30,14 +26,15 @@ from flowkit_mcp.simulator.service import FlowService
 from flowkit_mcp.simulator.state import Lane, LedgerEntry, Tier
 from flowkit_mcp.simulator.studio import Draws, Studio
 
-HOST = "127.0.0.1"
-
 
 class Simulator:
     """A running simulator; made by `run`."""
 
-    def __init__(self, service: FlowService, url: str) -> None:
-        self._service = service
+    def __init__(self, service: FlowService, url: str, app: FlowApp, doors: list[Door]) -> None:
+        #: For `Site`, which serves the same Flow under its real names, as `app` and `doors` are.
+        self.service = service
+        self.app = app
+        self.doors = doors
         #: `http://127.0.0.1:<port>`
         self.url = url
 
@@ -66,7 +63,7 @@ class Simulator:
         Raises:
             OSError: the port is taken, or the folder cannot be written.
         """
-        listener = _listen(port)
+        listener = listen(port)
         host = f"{HOST}:{listener.getsockname()[1]}"
         try:
             service = FlowService(
@@ -82,36 +79,38 @@ class Simulator:
             raise
         links = Links(f"http://{host}", service.state.signing_key, service.clock)
         studio = Studio(service, renderer or Renderer(), pace)
-        server = _Server()
+        door = Door()
+        doors = [door]
+        cut = partial(drop, doors)
         rpcs = Rpcs(service, Counter(service, studio), links)
         rpcs.add(MakingRpcs(rpcs).table())
         records = LabsRecords(service, rpcs.sign)
-        labs = LabsApp(Labs(service, rpcs.counter, rpcs.shelf, records), server.drop)
-        app = FlowApp(service, rpcs, links, server.drop, labs)
-        server.serve_app(app.asgi(host))
-        serving = asyncio.create_task(server.serve([listener]), name="simulator")
+        labs = LabsApp(Labs(service, rpcs.counter, rpcs.shelf, records), cut)
+        app = FlowApp(service, rpcs, links, cut, labs)
+        door.serve_app(app.asgi(host))
+        serving = asyncio.create_task(door.serve([listener]), name="simulator")
         try:
-            await server.up.wait()
+            await door.up.wait()
             studio.resume()
-            yield cls(service, f"http://{host}")
+            yield cls(service, f"http://{host}", app, doors)
         finally:
             await studio.aclose()
-            server.down.set()
+            door.down.set()
             await serving
 
     def ledger(self) -> list[LedgerEntry]:
         """Every charge and refund so far, oldest first; accepted work that is free counts 0."""
-        return [entry.model_copy() for entry in self._service.state.ledger]
+        return [entry.model_copy() for entry in self.service.state.ledger]
 
     @property
     def balance(self) -> int:
         """Credits of the default account."""
-        return self._service.account().balance
+        return self.service.account().balance
 
     @property
     def charged(self) -> int:
         """Charges minus refunds."""
-        return self._service.charged
+        return self.service.charged
 
     def switch(self, **values: Any) -> None:
         """Change how it behaves; the same as `POST /sim/switch`.
@@ -119,7 +118,7 @@ class Simulator:
         Raises:
             pydantic.ValidationError: no such switch, or no such value.
         """
-        self._service.switch(values)
+        self.service.switch(values)
 
     def fault(
         self, rpc: str, kind: FaultKind, times: int = 1, *, for_s: float | None = None
@@ -128,80 +127,8 @@ class Simulator:
 
         The same as `POST /sim/fault`. Calls of lane labs have the rpc id of their twin.
         """
-        self._service.add_fault(rpc, kind, times, for_s)
+        self.service.add_fault(rpc, kind, times, for_s)
 
     def chaos_report(self) -> dict[str, Any]:
         """What chaos did so far (`Chaos.report`); empty without chaos."""
-        return {} if self._service.chaos is None else self._service.chaos.report()
-
-
-def _listen(port: int) -> socket.socket:
-    # asyncio switches Nagle's algorithm off only for sockets that say TCP, which those of
-    # socket.create_server do not; every reply would take 40 ms longer.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform != "win32":  # where it would let two simulators share the port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        listener.listen()
-    except BaseException:
-        listener.close()
-        raise
-    return listener
-
-
-class _Server(uvicorn.Server):
-    """uvicorn inside somebody else's event loop: it leaves signals alone and stops when told."""
-
-    def __init__(self) -> None:
-        self.up = asyncio.Event()
-        self.down = asyncio.Event()
-
-    def serve_app(self, app: Any) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http="h11",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-            )
-        )
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-    async def main_loop(self) -> None:
-        await self.on_tick(0)
-        await self.down.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """At once: the studio is closed by now, so no open request is worth waiting for."""
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
-        for connection in self._connections():
-            connection.transport.abort()
-        if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=2)
-
-    def _connections(self) -> list[H11Protocol]:
-        # http="h11" was chosen above; the type of the set also allows uvicorn's other protocols.
-        return [c for c in self.server_state.connections if isinstance(c, H11Protocol)]
-
-    async def drop(self, request: Request) -> None:
-        """Close the connection of a request; what is sent afterwards reaches nobody."""
-        for connection in self._connections():
-            if connection.client == request.client:
-                connection.transport.abort()
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
+        return {} if self.service.chaos is None else self.service.chaos.report()
