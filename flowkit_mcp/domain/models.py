@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Json
 
@@ -362,6 +362,55 @@ class Account(Row):
     models: tuple[Model, ...] = ()
 
 
+class CallCheck(Row):
+    """One reading call of a self-check: `ok`, `changed` (an answer in a form that is not known) or `refused`."""
+
+    call: str
+    state: Literal["ok", "changed", "refused"]
+    message: str
+
+
+class SelfCheck(Row):
+    """Whether Flow answers as this version expects; made once for each account, lane and version."""
+
+    at: int
+    version: str
+    lane: str | None
+    account: str | None
+    calls: tuple[CallCheck, ...]
+
+
+class BrowserSeen(Row):
+    """The browser profile in use as it last described itself to the leader."""
+
+    at: int
+    label: str
+    standing_by: tuple[str, ...] = ()  #: labels of the other profiles that are connected
+    tab: str = "none"
+    signed_in: bool = False
+    lane: str | None = None
+    account: str | None = None
+    person_needed: str | None = None
+    paused: bool = False
+
+
+class Answer(Row):
+    """What came of a free call that the leader made to see whether Flow answers."""
+
+    at: int
+    ok: bool
+    message: str = ""
+
+
+class Checks(Row):
+    """What the leader saw. `browser` None: none is connected; `wanted_at`: when somebody asked for a look."""
+
+    browser: BrowserSeen | None = None
+    answer: Answer | None = None
+    self_check: SelfCheck | None = None
+    wanted_at: int = 0
+
+
 class ProviderState(Row):
     """The gate, the pacing and what is known of the account; survives restarts."""
 
@@ -377,6 +426,7 @@ class ProviderState(Row):
     lane: str | None
     account: Json[Account] | None
     account_at: int | None
+    checks: Json[Checks] | None
     updated_at: int
 
 

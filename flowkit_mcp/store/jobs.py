@@ -55,6 +55,18 @@ async def jobs(
     )
 
 
+async def next_in_line(reads: Reads, limit: int) -> list[Job]:
+    """Jobs that have not ended: those at work, those that need a person, then the others by their turn."""
+    return await rows(
+        reads,
+        Job,
+        f"""SELECT * FROM job WHERE {LIVE}
+             ORDER BY CASE state WHEN 'running' THEN 0 WHEN 'waiting' THEN 0 WHEN 'needs_attention' THEN 1 ELSE 2 END,
+                      priority, run_at, id LIMIT :limit""",
+        limit=limit,
+    )
+
+
 async def count_by_state(reads: Reads) -> dict[JobState, int]:
     found = await reads.all("SELECT state, count(*) AS n FROM job GROUP BY state")
     return {JobState(item["state"]): item["n"] for item in found}

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import BaseModel
+
 from flowkit_mcp.domain.models import (
     Account,
     Gate,
@@ -235,6 +237,28 @@ async def set_account(tx: Tx, provider: str, account: Account, now: int) -> None
     await tx.run(
         "UPDATE provider_state SET account = :a, account_at = :now, updated_at = :now WHERE provider = :p",
         a=account.model_dump_json(),
+        now=now,
+        p=provider,
+    )
+
+
+async def set_check(tx: Tx, provider: str, what: str, found: BaseModel | None, now: int) -> None:
+    """What the leader found out: `what` is a field of `Checks`."""
+    await tx.run(
+        """UPDATE provider_state SET updated_at = :now,
+                  checks = json_set(coalesce(checks, '{}'), '$.' || :what, json(:found)) WHERE provider = :p""",
+        what=what,
+        found="null" if found is None else found.model_dump_json(),
+        now=now,
+        p=provider,
+    )
+
+
+async def want_check(tx: Tx, provider: str, now: int) -> None:
+    """Ask the leader to look now."""
+    await tx.run(
+        """UPDATE provider_state SET checks = json_set(coalesce(checks, '{}'), '$.wanted_at', :now)
+            WHERE provider = :p""",
         now=now,
         p=provider,
     )

@@ -157,7 +157,8 @@ CREATE TABLE provider_state (               -- gate, pacing and account; kept ac
   reason TEXT, message TEXT, resume_at INTEGER, probing INTEGER NOT NULL DEFAULT 0 CHECK (probing IN (0, 1)),
   failures INTEGER NOT NULL DEFAULT 0, next_submit_at INTEGER NOT NULL DEFAULT 0,
   connected INTEGER NOT NULL DEFAULT 0 CHECK (connected IN (0, 1)), lane TEXT,
-  account TEXT CHECK (account IS NULL OR json_valid(account)), account_at INTEGER, updated_at INTEGER NOT NULL
+  account TEXT CHECK (account IS NULL OR json_valid(account)), account_at INTEGER,
+  checks TEXT CHECK (checks IS NULL OR json_valid(checks)), updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE leader (
