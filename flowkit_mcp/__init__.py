@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from flowkit_mcp.sdk.character import Character
     from flowkit_mcp.sdk.jobs import GenerationResult, Job
     from flowkit_mcp.sdk.project import Project, SceneDraft, Video
-    from flowkit_mcp.sdk.scene import MediaAsset, OrientationSlot, Scene
+    from flowkit_mcp.sdk.scene import Scene
+    from flowkit_mcp.sdk.values import MediaAsset, OrientationSlot
 
 _HOME = {
     "FlowKit": "app",
@@ -32,8 +33,8 @@ _HOME = {
     "Project": "sdk.project",
     "SceneDraft": "sdk.project",
     "Video": "sdk.project",
-    "MediaAsset": "sdk.scene",
-    "OrientationSlot": "sdk.scene",
+    "MediaAsset": "sdk.values",
+    "OrientationSlot": "sdk.values",
     "Scene": "sdk.scene",
 }
 

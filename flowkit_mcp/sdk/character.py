@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Character as CharacterRow
-from flowkit_mcp.domain.models import EntityType, JobKind, MediaKind, Priority, Slot, Stage, Take
+from flowkit_mcp.domain.models import EntityType, JobKind, Slot, Stage, Take
 from flowkit_mcp.domain.prompts import reference_prompt
 from flowkit_mcp.domain.requests import GenerateReference
 from flowkit_mcp.errors import InvalidSetting, NotFound, NotReady
 from flowkit_mcp.media.files import slug
-from flowkit_mcp.providers.flow.catalogue import choose
 from flowkit_mcp.sdk.jobs import GenerationResult, Job, Planned
+from flowkit_mcp.sdk.options import EditOptions, ReferenceOptions, choose_model
+from flowkit_mcp.sdk.rows import check_names, keep_own_picture, one_line
 from flowkit_mcp.store import catalog, takes
 
 CHANGEABLE = {"name", "entity_type", "description", "image_prompt", "voice_description"}
@@ -50,7 +51,7 @@ class Character:
     ) -> Character:
         """A new character that no project has cast yet. Raises InvalidSetting."""
         values = {
-            "name": _name(name),
+            "name": one_line("name", name, 80),
             "entity_type": entity_type,
             "description": description.strip(),
             "image_prompt": image_prompt,
@@ -74,11 +75,9 @@ class Character:
 
     async def update(self, **values: Any) -> Character:
         """Change name, entity_type, description, image_prompt or voice_description."""
-        unknown = set(values) - CHANGEABLE
-        if unknown:
-            raise InvalidSetting(f"a character has no {', '.join(sorted(unknown))}")
+        check_names("character", values, CHANGEABLE)
         if "name" in values:
-            values["name"] = _name(values["name"])
+            values["name"] = one_line("name", values["name"], 80)
         if "voice_description" in values:
             values["voice_description"] = _voice(values["voice_description"])
         async with self.kit.db.transaction() as tx:
@@ -91,6 +90,7 @@ class Character:
         return (await takes.slots(self.kit.db, character_id=self.id))[0]
 
     async def takes(self) -> list[Take]:
+        """Every reference image so far, by number."""
         return await takes.takes(self.kit.db, character_id=self.id)
 
     async def select_take(self, number: int) -> Take:
@@ -104,36 +104,19 @@ class Character:
 
     async def set_reference(self, file: Path) -> Take:
         """Use a picture of your own as reference image. Raises InvalidSetting."""
-        kit = self.kit
-        number = await takes.next_number(
-            kit.db,
-            scene_id=None,
-            character_id=self.id,
-            orientation=self.row.entity_type.reference_orientation,
-            stage=Stage.REFERENCE,
-        )
-        target = kit.media.reference_path(
-            character=self.row.slug, number=number, suffix=file.suffix.lower()
-        )
-        kept = await kit.media.import_file(file, target, MediaKind.IMAGE)
-        now = kit.clock.now()
-        async with kit.db.transaction() as tx:
-            asset = await takes.add_asset(
-                tx, kept, id=kit.clock.new_id(), path=kit.media.relative(kept.path), now=now
+        place: takes.Place = {
+            "scene_id": None,
+            "character_id": self.id,
+            "orientation": self.row.entity_type.reference_orientation,
+            "stage": Stage.REFERENCE,
+        }
+
+        def target(number: int) -> Path:
+            return self.kit.media.reference_path(
+                character=self.row.slug, number=number, suffix=file.suffix.lower()
             )
-            return await takes.add_take(
-                tx,
-                id=kit.clock.new_id(),
-                number=number,
-                now=now,
-                select=True,
-                asset_id=asset.id,
-                character_id=self.id,
-                orientation=self.row.entity_type.reference_orientation,
-                stage=Stage.REFERENCE,
-                note=f"uploaded: {file.name}",
-                credits=0,
-            )
+
+        return await keep_own_picture(self.kit, file, place, target)
 
     # ---- making ------------------------------------------------------------------------------
 
@@ -159,15 +142,7 @@ class Character:
                 hint=f"Call generate_image with characters=[{self.name!r}] first.",
             )
         orientation = self.row.entity_type.reference_orientation
-        account = await self.kit.account()
-        chosen = choose(
-            account.models,
-            "image",
-            wanted=model,
-            duration_s=None,
-            orientation=orientation,
-            resolution=None,
-        )
+        chosen = await choose_model(self.kit, "image", orientation, model=model)
         again = new_take or edit_prompt is not None
         kind = JobKind.GENERATE_CHARACTER_IMAGE
         if edit_prompt is not None:
@@ -187,32 +162,27 @@ class Character:
         )
         return Planned(request, chosen.credits or 0, f"reference image of {self.name}")
 
-    async def generate_image(self, project_id: str, **options: Any) -> Job:
-        """Put a reference image into the queue; options as `plan_image`."""
+    async def generate_image(self, project_id: str, **options: Unpack[ReferenceOptions]) -> Job:
+        """Put a reference image into the queue; raises as `plan_image`."""
         return await Job.enqueue(self.kit, await self.plan_image(project_id, **options))
 
-    async def edit_image(self, project_id: str, prompt: str, **options: Any) -> Job:
-        """Put an edit of the reference image into the queue."""
+    async def execute_generate_image(
+        self, project_id: str, **options: Unpack[ReferenceOptions]
+    ) -> GenerationResult:
+        """Make the reference image now."""
+        return await Job.execute(self.kit, await self.plan_image(project_id, **options))
+
+    async def edit_image(self, project_id: str, prompt: str, **options: Unpack[EditOptions]) -> Job:
+        """Put an edit of the reference image into the queue: a new take. `prompt` says what changes."""
         planned = await self.plan_image(project_id, edit_prompt=prompt, **options)
         return await Job.enqueue(self.kit, planned)
 
-    async def execute_generate_image(self, project_id: str, **options: Any) -> GenerationResult:
-        """The same job, ahead of the queue and awaited."""
-        planned = await self.plan_image(project_id, **options)
-        return await (await Job.enqueue(self.kit, planned, Priority.DIRECT)).result()
-
     async def execute_edit_image(
-        self, project_id: str, prompt: str, **options: Any
+        self, project_id: str, prompt: str, **options: Unpack[EditOptions]
     ) -> GenerationResult:
-        """The same job as `edit_image`, ahead of the queue and awaited."""
-        return await self.execute_generate_image(project_id, edit_prompt=prompt, **options)
-
-
-def _name(name: str) -> str:
-    name = " ".join(name.split())
-    if not name or len(name) > 80:
-        raise InvalidSetting(f"name must have 1 to 80 characters, this has {len(name)}")
-    return name
+        """Edit the reference image now."""
+        planned = await self.plan_image(project_id, edit_prompt=prompt, **options)
+        return await Job.execute(self.kit, planned)
 
 
 def _voice(text: str | None) -> str | None:

@@ -57,6 +57,11 @@ class Job:
         row, new = await kit.enqueue(planned.request, credits=planned.credits, priority=priority)
         return cls(kit, row.id, new=new)
 
+    @classmethod
+    async def execute(cls, kit: FlowKit, planned: Planned) -> GenerationResult:
+        """The same job, ahead of the queue and awaited. That it fails is told in the result, not raised."""
+        return await (await cls.enqueue(kit, planned, Priority.DIRECT)).result()
+
     async def state(self) -> JobRow:
         """The job as it is now."""
         return await self.kit.job(self.id)

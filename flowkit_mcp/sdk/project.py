@@ -23,6 +23,7 @@ from flowkit_mcp.errors import InvalidSetting, NotReady
 from flowkit_mcp.media.files import slug
 from flowkit_mcp.sdk.character import Character
 from flowkit_mcp.sdk.jobs import GenerationResult, Job, Planned
+from flowkit_mcp.sdk.rows import check_names, one_line
 from flowkit_mcp.sdk.scene import Scene
 from flowkit_mcp.store import catalog, takes
 
@@ -61,7 +62,7 @@ class Project:
     ) -> Project:
         """A new, empty project. Raises InvalidSetting."""
         values = {
-            "name": _title("name", name),
+            "name": one_line("name", name, 120),
             "description": description,
             "story": story,
             "language": language,
@@ -85,11 +86,9 @@ class Project:
 
     async def update(self, **values: Any) -> Project:
         """Change name, description, story, language, style or status."""
-        unknown = set(values) - PROJECT_CHANGEABLE
-        if unknown:
-            raise InvalidSetting(f"a project has no {', '.join(sorted(unknown))}")
+        check_names("project", values, PROJECT_CHANGEABLE)
         if "name" in values:
-            values["name"] = _title("name", values["name"])
+            values["name"] = one_line("name", values["name"], 120)
         if "status" in values:
             values["status"] = ProjectStatus(values["status"])
         async with self.kit.db.transaction() as tx:
@@ -114,6 +113,7 @@ class Project:
         return character
 
     async def get_characters(self) -> list[Character]:
+        """The cast."""
         return [Character(self.kit, row) for row in await catalog.characters(self.kit.db, self.id)]
 
     async def remove_character(self, handle: str) -> Character:
@@ -130,7 +130,7 @@ class Project:
         """A new video; `orientation` None makes both."""
         values = {
             "project_id": self.id,
-            "title": _title("title", title),
+            "title": one_line("title", title, 120),
             "description": description,
             "orientation": orientation,
         }
@@ -141,6 +141,7 @@ class Project:
         return Video(self.kit, row, self.row)
 
     async def get_videos(self) -> list[Video]:
+        """In order."""
         return [
             Video(self.kit, row, self.row) for row in await catalog.videos(self.kit.db, self.id)
         ]
@@ -187,11 +188,9 @@ class Video:
 
     async def update(self, **values: Any) -> Video:
         """Change title, description, orientation, privacy or tags."""
-        unknown = set(values) - VIDEO_CHANGEABLE
-        if unknown:
-            raise InvalidSetting(f"a video has no {', '.join(sorted(unknown))}")
+        check_names("video", values, VIDEO_CHANGEABLE)
         if "title" in values:
-            values["title"] = _title("title", values["title"])
+            values["title"] = one_line("title", values["title"], 120)
         async with self.kit.db.transaction() as tx:
             await catalog.change(tx, "video", self.id, values, self.kit.clock.now())
             self.row = await catalog.video(tx, self.id)
@@ -323,21 +322,17 @@ class Video:
         )
         return Planned(request, 0, f"{orientation.value.lower()} film of {len(clips)} clips")
 
-    async def merge(self, orientation: Orientation) -> Job:
-        """Put the film into the queue."""
-        return await Job.enqueue(self.kit, await self.plan_merge(orientation))
+    async def merge(self, orientation: Orientation, *, new_take: bool = False) -> Job:
+        """Put the film into the queue; free. `new_take` joins again what is joined already."""
+        planned = await self.plan_merge(orientation, new_take=new_take)
+        return await Job.enqueue(self.kit, planned)
 
-    async def execute_merge(self, orientation: Orientation) -> GenerationResult:
-        """The same job, awaited."""
-        return await (await self.merge(orientation)).result()
+    async def execute_merge(
+        self, orientation: Orientation, *, new_take: bool = False
+    ) -> GenerationResult:
+        """Join the film now."""
+        return await Job.execute(self.kit, await self.plan_merge(orientation, new_take=new_take))
 
     async def renders(self) -> list[Render]:
         """Films made so far, newest first."""
         return await takes.renders(self.kit.db, self.id)
-
-
-def _title(field_name: str, text: str) -> str:
-    text = " ".join(text.split())
-    if not text or len(text) > 120:
-        raise InvalidSetting(f"{field_name} must have 1 to 120 characters, this has {len(text)}")
-    return text
