@@ -55,7 +55,8 @@ from flowkit_mcp.bridge.protocol import (
     parse_from_server,
 )
 from flowkit_mcp.errors import InvalidSetting
-from flowkit_mcp.simulator.browser_page import CannotCall, FlowPage, Row, check, stop
+from flowkit_mcp.simulator.browser_calls import AnyRow, CannotCall, check, stop
+from flowkit_mcp.simulator.browser_page import FlowPage
 from flowkit_mcp.simulator.browser_profile import VOID, BrowserProfile
 
 log = logging.getLogger("flowkit.browser")
@@ -299,7 +300,7 @@ class StandInBrowser:
         self._running.add(call.id)
         self._calls.create_task(self._make(call, row))
 
-    async def _make(self, call: Call, row: Row) -> None:
+    async def _make(self, call: Call, row: AnyRow) -> None:
         async def reach(phase: Phase) -> None:
             self._journal.write(call.id, phase, paid=call.paid)
             await self._announce(call.id, phase)

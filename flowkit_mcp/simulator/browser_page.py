@@ -1,106 +1,28 @@
 """The stand-in's "Flow tab": reads the simulator's page and makes the allowed calls from inside it.
 
-Where and as whom is decided here and nowhere else: one path, the session cookie, the page's own values
-and a captcha token minted right before the call. None of them leaves this module.
+Where and as whom is decided here and nowhere else: `browser_calls.py` has the places, `browser_lanes.py` the session's
+credentials, and a captcha token is minted right before the call. None of them leaves these modules.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import re
-import secrets
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from flowkit_mcp.bridge.protocol import RECAPTCHA, Call, CallError, FlowState, Phase, Result
+from flowkit_mcp.bridge.protocol import Call, FlowState, Phase, Result
+from flowkit_mcp.simulator.browser_calls import AnyRow, CannotCall, stop, with_token
+from flowkit_mcp.simulator.browser_lanes import BatchLane, Elsewhere, LabsLane, Lane
 
 if TYPE_CHECKING:
     import httpx2
 
-BATCHEXECUTE = "/_/AiSandboxAngularFrontend/data/batchexecute"
+LaneName = Literal["batchexecute", "labs"]
 PAGE_LIMIT_S = 10.0
 #: Waiting for other mints included; the server's own patience before `sent` is longer.
 MINT_LIMIT_S = 40.0
-_REFUSED = {400, 401, 403}
-_RPC = re.compile(r"[A-Za-z0-9]{5,6}")
-_SOURCE_PATH = re.compile(r"/(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?")
-_WIZ = re.compile(r"window\.WIZ_global_data\s*=\s*(?=\{)")
-
-
-class Row(NamedTuple):
-    """An allowed call: the RPC it means today, the captcha it may mint, whether it costs, its limit."""
-
-    rpc: str
-    captcha: str | None
-    paid: bool
-    limit_s: float
-
-
-#: docs/bridge-protocol.md, "Calls".
-TABLE = {
-    "account.credits": Row("nzlxg", None, False, 20),
-    "account.models": Row("HTrJv", None, False, 20),
-    "project.create": Row("jHPbke", None, False, 20),
-    "project.contents": Row("Zzl0ze", None, False, 60),
-    "project.list": Row("UpteDb", None, False, 60),
-    "media.get": Row("as29s", None, False, 60),
-    "image.upload": Row("maseQ", "IMAGE_GENERATION", False, 90),
-    "image.generate": Row("ogiZ0b", "IMAGE_GENERATION", True, 180),
-    "video.start": Row("eb1hJf", "VIDEO_GENERATION", True, 90),
-    "video.start_end": Row("nprQif", "VIDEO_GENERATION", True, 90),
-    "video.upscale": Row("p0UkFb", "VIDEO_GENERATION", True, 90),
-    "video.status": Row("jwpduf", None, False, 30),
-}
-_NAME_OF = {row.rpc: name for name, row in TABLE.items()}
-
-
-class CannotCall(Exception):
-    """The call ends without an answer from Flow; `error` is what the server is told."""
-
-    def __init__(self, error: CallError) -> None:
-        super().__init__(error.code)
-        self.error = error
-
-
-def stop(code: str, message: str, *, sent: bool = False) -> CannotCall:
-    """The exception for one of the codes of `CallError`."""
-    return CannotCall(CallError.model_validate({"code": code, "message": message, "sent": sent}))
-
-
-def check(call: Call) -> Row:
-    """Raises CannotCall unless a row of the table allows exactly this."""
-    row = TABLE.get(call.name)
-    if row is None or call.lane != "batchexecute":
-        raise stop("UNKNOWN_CALL", "this browser knows no such call")
-    args = call.args
-    rpc, path = args.get("rpc"), args.get("source_path", "/")
-    faults = {
-        "args": args.keys() <= {"rpc", "args", "source_path"}
-        and isinstance(args.get("args"), list),
-        "rpc": isinstance(rpc, str)
-        and _RPC.fullmatch(rpc) is not None
-        and _NAME_OF.get(rpc, call.name) == call.name,
-        "source_path": isinstance(path, str) and _SOURCE_PATH.fullmatch(path) is not None,
-        "captcha": call.captcha in {None, row.captcha},
-        "paid": call.paid == row.paid,
-    }
-    for field, good in faults.items():
-        if not good:
-            raise stop("BAD_ARGUMENTS", f"{field} is not what {call.name} allows")
-    return row
-
-
-@dataclass(frozen=True)
-class _Values:
-    """What the page itself puts into its requests (flow-wire §1.1); good until the next page load."""
-
-    at: str
-    session: str
-    build: str
 
 
 class FlowPage:
@@ -125,7 +47,9 @@ class FlowPage:
         self._on_state = on_state
         self._minting = asyncio.Lock()
         self._loading = asyncio.Lock()
-        self._values: _Values | None = None
+        self._lanes: dict[LaneName, Lane[Any]] = {"batchexecute": BatchLane(), "labs": LabsLane()}
+        #: What the page of the lane holds; None = to be read again.
+        self._opened: Any = None
         #: A tab is not navigated while its requests are under way: that would end them.
         self._in_flight = 0
         self.state = FlowState(
@@ -152,77 +76,106 @@ class FlowPage:
                 if not self._in_flight:
                     await self._read("/")
 
-    async def call(self, call: Call, row: Row, reach: Callable[[Phase], Awaitable[None]]) -> Result:
+    async def call(
+        self, call: Call, row: AnyRow, reach: Callable[[Phase], Awaitable[None]]
+    ) -> Result:
         """Make the call; `reach` is awaited before what each phase announces.
 
         Raises:
             CannotCall: there is no answer.
         """
-        path: str = call.args.get("source_path", "/")
         async with self._loading:
-            values = self._values if self._in_flight else None
-            values = values or await self._read(path)
+            opened = await self._ready(call)
             self._in_flight += 1
         try:
             if call.captcha is not None:
                 await reach(Phase.MINTING)
-            body = await self._body(call)
+            args = await self._args(call)
             await reach(Phase.SENT)
-            reply = await self._reply(call, row, path, values, body)
+            reply = await self._reply(call, row, opened, args)
         finally:
             self._in_flight -= 1
+        status, body = self._lanes[call.lane].answer(call, reply)
         keep = ("retry-after", "content-type")
-        return Result(
-            id=call.id,
-            ok=True,
-            status=reply.status_code,
-            headers={name: reply.headers[name] for name in keep if name in reply.headers},
-            body=reply.content.decode("utf-8", errors="replace"),
-        )
+        headers = {name: reply.headers[name] for name in keep if name in reply.headers}
+        return Result(id=call.id, ok=True, status=status, headers=headers, body=body)
 
     async def _reply(
-        self, call: Call, row: Row, path: str, values: _Values, body: str
+        self, call: Call, row: AnyRow, opened: Any, args: dict[str, Any]
     ) -> httpx2.Response:
+        lane = self._lanes[call.lane]
         try:
             async with asyncio.timeout(min(call.timeout_s, row.limit_s)):
-                reply = await self._post(call, path, values, body)
-                if reply.status_code in _REFUSED and not _is_html(reply):
-                    # Refused as a whole, most likely stale page values: not accepted, so once more is
-                    # safe, with fresh values and a fresh token (flow-wire §1.1). A page in HTML is a
-                    # person's business and stands.
-                    again = await self._again(call, path, values)
+                reply = await lane.send(self._http, call, opened, args)
+                if lane.refused(reply):
+                    # Not accepted, so once more is safe, with a fresh page and a fresh token. The second
+                    # answer counts.
+                    again = await self._again(call, opened)
                     if again is not None:
-                        reply = await self._post(call, path, *again)
+                        reply = await lane.send(self._http, call, *again)
+                elif lane.doubtful(reply):
+                    await self._again(call, opened, mint=False)
                 return reply
         except TimeoutError:
             raise stop("TIMEOUT", "Flow did not answer in time", sent=True) from None
         except self._errors as error:
             raise stop("NETWORK", type(error).__name__, sent=True) from None
 
-    async def _again(self, call: Call, path: str, stale: _Values) -> tuple[_Values, str] | None:
+    async def _again(
+        self, call: Call, stale: Any, *, mint: bool = True
+    ) -> tuple[Any, dict[str, Any]] | None:
+        """The page of this call as it is now, unless another call has read it again already."""
         try:
             async with self._loading:
-                values = self._values
-                if values is stale or values is None:
+                opened = self._opened
+                if opened is stale or opened is None:
                     await self._show(page_loads=self.state.page_loads + 1)
-                    values = await self._read(path)
-            return values, await self._body(call)
+                    opened = await self._read(call.args.get("source_path", "/"))
+                if call.lane != self.state.lane:
+                    return None
+            return opened, await self._args(call) if mint else {}
         except CannotCall:
             return None  # the refusal stands as the answer
 
-    async def _read(self, path: str) -> _Values:
+    async def _ready(self, call: Call) -> Any:
+        """What the call's lane needs of the page. Raises CannotCall."""
+        lane = self._lanes[call.lane]
+        now = asyncio.get_running_loop().time()
+        opened = self._opened
+        if opened is None or not (self._in_flight or lane.fresh(opened, now)):
+            opened = await self._read(call.args.get("source_path", "/"))
+        if call.lane != self.state.lane:
+            raise self._moved()
+        return opened
+
+    async def _read(self, path: str) -> Any:
+        """Load the page of the lane that is known, or of the other one if this account has moved.
+
+        Raises:
+            CannotCall: there is no page, or nobody is signed in there.
+        """
+        known: LaneName = self.state.lane or "batchexecute"
+        other: LaneName = "labs" if known == "batchexecute" else "batchexecute"
+        self._opened, found = None, known
+        now = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(PAGE_LIMIT_S):
-                page = await self._http.get(path, follow_redirects=True)
+                try:
+                    self._opened = await self._lanes[known].open(self._http, path, now)
+                except Elsewhere:
+                    with contextlib.suppress(Elsewhere):
+                        self._opened = await self._lanes[other].open(self._http, "/", now)
+                        found = other if self._opened is not None else known
         except (TimeoutError, *self._errors):
-            self._values = None
             await self._show(tab="none", signed_in=False)
             raise stop("NO_FLOW_TAB", "the simulator does not answer") from None
-        values = self._values = _page_values(page.text)
-        await self._show(tab="ready", signed_in=values is not None)
-        if values is None:
+        await self._show(lane=found, tab="ready", signed_in=self._opened is not None)
+        if self._opened is None:
             raise stop("NOT_SIGNED_IN", "the Flow page is signed out")
-        return values
+        return self._opened
+
+    def _moved(self) -> CannotCall:
+        return stop("NO_FLOW_TAB", f"this account is served lane {self.state.lane}")
 
     async def _show(self, **change: Any) -> None:
         state = self.state.model_copy(update=change)
@@ -230,15 +183,11 @@ class FlowPage:
             self.state = state
             await self._on_state(state)
 
-    async def _body(self, call: Call) -> str:
-        """The `f.req` text, with a token minted for this call alone where it wants one."""
-        args = call.args["args"]
-        if call.captcha is not None:
-            token = await self._mint(call.captcha)
-            args = _filled_in(args, token)
-        inner = json.dumps(args, ensure_ascii=False, separators=(",", ":"))
-        outer = [[[call.args["rpc"], inner, None, "generic"]]]
-        return json.dumps(outer, ensure_ascii=False, separators=(",", ":"))
+    async def _args(self, call: Call) -> dict[str, Any]:
+        """The call's arguments, with a token minted for this call alone where it wants one."""
+        if call.captcha is None:
+            return call.args
+        return with_token(call.args, await self._mint(call.captcha))
 
     async def _mint(self, action: str) -> str:
         try:
@@ -249,45 +198,11 @@ class FlowPage:
             raise stop("CAPTCHA_TIMEOUT", "no captcha token in time") from None
         except (ValueError, KeyError, TypeError, *self._errors):
             token = None
+        else:
+            if reply.status_code == 401:
+                self._opened = None
+                await self._show(signed_in=False)
+                raise stop("NOT_SIGNED_IN", "the Flow page is signed out")
         if not isinstance(token, str) or not 0 < len(token) <= 16384:
             raise stop("CAPTCHA_FAILED", "the page gave no captcha token")
         return token
-
-    async def _post(self, call: Call, path: str, values: _Values, body: str) -> httpx2.Response:
-        return await self._http.post(
-            BATCHEXECUTE,
-            params={
-                "rpcids": call.args["rpc"],
-                "source-path": path,
-                "bl": values.build,
-                "f.sid": values.session,
-                "hl": "en",
-                "_reqid": str(100_000 + secrets.randbelow(900_000)),
-                "rt": "c",
-            },
-            data={"f.req": body, "at": values.at},
-            headers={"x-same-domain": "1"},
-            timeout=None,  # the caller's own limit covers both attempts
-        )
-
-
-def _page_values(html: str) -> _Values | None:
-    """None where `SNlM0e` is missing: that is what signed out looks like, with status 200."""
-    start = _WIZ.search(html)
-    if start is None:
-        return None
-    try:
-        data = json.JSONDecoder().raw_decode(html, start.end())[0]
-        return _Values(str(data["SNlM0e"]), str(data["FdrFJe"]), str(data["cfb2h"]))
-    except (ValueError, KeyError):
-        return None
-
-
-def _is_html(reply: httpx2.Response) -> bool:
-    return reply.headers.get("content-type", "").startswith("text/html")
-
-
-def _filled_in(value: Any, token: str) -> Any:
-    if isinstance(value, list):
-        return [_filled_in(item, token) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return token if value == RECAPTCHA else value

@@ -178,7 +178,8 @@ async def test_without_the_simulator_there_is_no_tab_and_nothing_is_sent(world: 
     ("name", "args", "options", "code"),
     [
         ("image.delete", CREDITS, {}, "UNKNOWN_CALL"),
-        ("account.credits", CREDITS, {"lane": "labs"}, "UNKNOWN_CALL"),
+        ("scene.create", CREDITS, {"lane": "labs"}, "UNKNOWN_CALL"),
+        ("account.credits", CREDITS, {"lane": "labs"}, "BAD_ARGUMENTS"),
         ("account.credits", {"rpc": "nzlxg"}, {}, "BAD_ARGUMENTS"),
         ("account.credits", CREDITS | {"url": "https://evil.example"}, {}, "BAD_ARGUMENTS"),
         ("account.credits", {"rpc": "nz/xg", "args": []}, {}, "BAD_ARGUMENTS"),

@@ -17,6 +17,7 @@ from flowkit_mcp.bridge.protocol import Phase, Result, Standing
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.browser import OnPhase, StandInBrowser
+from flowkit_mcp.simulator.state import Lane
 
 
 class Rig:
@@ -66,7 +67,7 @@ def payload(result: Result, rpc: str) -> Any:
 
 @contextlib.asynccontextmanager
 async def rig(
-    folder: Path, on_phase: OnPhase | None = None
+    folder: Path, on_phase: OnPhase | None = None, lane: Lane = "batchexecute"
 ) -> AsyncIterator[tuple[Rig, asyncio.Task[None]]]:
     changed = asyncio.Event()
     book = PairingBook(folder / "state" / "pairing.json", Clock())
@@ -80,7 +81,7 @@ async def rig(
         simulated=True,
         changed=changed.set,
     )
-    async with Simulator.run(folder / "flow", pace=0.01, renderer=FakeRenderer()) as sim:
+    async with Simulator.run(folder / "flow", pace=0.01, renderer=FakeRenderer(), lane=lane) as sim:
         await host.start()
         browser = StandInBrowser(
             simulator=sim.url,
@@ -92,9 +93,10 @@ async def rig(
         try:
             one = Rig(sim, host, changed)
             await one.until(lambda: host.flow is not None)
-            one.project = (
-                await one.rpc("project.create", "jHPbke", ["projects/*", [None, ["F"]]])
-            )[0]
+            await one.until(lambda: host.flow is not None and host.flow.signed_in)
+            if lane == "batchexecute":
+                title = ["projects/*", [None, ["F"]]]
+                one.project = (await one.rpc("project.create", "jHPbke", title))[0]
             yield one, task
         finally:
             task.cancel()
