@@ -51,6 +51,7 @@ from flowkit_mcp.bridge.protocol import (
     Result,
     Standing,
     Welcome,
+    Withdraw,
     dump,
     parse_from_server,
 )
@@ -116,6 +117,8 @@ class StandInBrowser:
         self._running: set[str] = set()
         #: Acked while still running: nobody wants the result any more.
         self._given_up: set[str] = set()
+        #: Taken back by the server: they end where they would be sent.
+        self._withdrawn: set[str] = set()
         self._held: dict[str, Result] = {}
 
     @property
@@ -273,11 +276,13 @@ class StandInBrowser:
                 await self._send(self._found(call_id))
             case Resend(id=call_id):
                 await self._send(self._held.get(call_id) or self._duplicate(call_id))
+            case Withdraw(id=call_id):
+                self._withdrawn.update(self._running & {call_id})
             case Ack(id=call_id):
                 self._drop(call_id)
             case Bye(code=code):
                 log.info("FlowKit says goodbye: %s", code)
-            case _:  # pong; a second challenge or welcome means nothing
+            case _:  # pong; the panel's queue; a second challenge or welcome means nothing
                 pass
 
     async def _take(self, call: Call) -> None:
@@ -302,6 +307,8 @@ class StandInBrowser:
 
     async def _make(self, call: Call, row: AnyRow) -> None:
         async def reach(phase: Phase) -> None:
+            if phase is Phase.SENT and call.id in self._withdrawn:
+                raise stop("WITHDRAWN", "FlowKit took the call back")
             self._journal.write(call.id, phase, paid=call.paid)
             await self._announce(call.id, phase)
 
@@ -314,6 +321,7 @@ class StandInBrowser:
             if not ending.error.sent:
                 self._journal.write(call.id, VOID, paid=call.paid)
         self._running.discard(call.id)
+        self._withdrawn.discard(call.id)
         self._held[call.id] = result
         if call.id in self._given_up:
             self._given_up.discard(call.id)

@@ -19,7 +19,9 @@ from flowkit_mcp.bridge.protocol import (
     Call,
     Challenge,
     Hello,
+    Phase,
     Result,
+    Standing,
     Welcome,
     dump,
     parse_from_extension,
@@ -169,6 +171,30 @@ async def test_without_the_simulator_there_is_no_tab_and_nothing_is_sent(world: 
     assert result.error is not None
     assert (result.error.code, result.error.sent) == ("NO_FLOW_TAB", False)
     await world.until(lambda: world.host.flow is not None and world.host.flow.tab == "none")
+
+
+async def test_a_call_taken_back_before_it_was_sent_never_leaves_and_its_id_is_void(
+    world: World,
+) -> None:
+    minting, go = asyncio.Event(), asyncio.Event()
+
+    async def wait(call_id: str, phase: Phase) -> None:
+        if phase is Phase.MINTING:
+            minting.set()
+            await go.wait()
+
+    await world.pair(on_phase=wait)
+    making = asyncio.create_task(generate(world))
+    await minting.wait()
+    world.host.withdraw("op-1")
+    # answered in order, so that the withdrawal has arrived when this is
+    assert (await world.host.lookup("op-1")).standing is Standing.IN_FLIGHT
+    go.set()
+    result = await making
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("WITHDRAWN", False)
+    assert (await world.host.lookup("op-1")).standing is Standing.NEVER_RECEIVED
+    assert world.page.executions == []
 
 
 # ---- the table -------------------------------------------------------------------------------
