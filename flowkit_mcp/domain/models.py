@@ -228,7 +228,9 @@ class Take(Row):
     stage: Stage
     number: int
     asset_id: str
+    #: What it was made from: the picture it starts from or was edited from, the clip that it extends or enlarges.
     made_from_id: str | None
+    ends_on_id: str | None  #: the picture a clip ends on
     job_id: int | None
     prompt: str | None
     model: str | None
@@ -242,8 +244,8 @@ class Take(Row):
 class Slot(Row):
     """What is in one place to fill: the selected take if it counts, and the live job for it.
 
-    `stale` is true if a take is selected that was made from something no longer selected upstream;
-    such a slot counts as empty.
+    `stale` is true if a take is selected that was made from something no longer selected, however far upstream
+    and in whichever scene; such a slot counts as empty.
     """
 
     scene_id: str | None

@@ -26,8 +26,13 @@ class _Asked(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """The same for two requests that would make the same thing: hash of all fields."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        """The same for two requests that would make the same thing: hash of all fields but `kind`.
+
+        `kind` only tells how it was asked (again, as an edit), which depends on what is there already: the same call
+        repeated later must find its job, whatever it is called by then (docs/decisions/0011).
+        """
+        values = {"request": type(self).__name__, **self.model_dump(mode="json", exclude={"kind"})}
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any, TypedDict
 
 from flowkit_mcp.domain.models import Asset, MediaFile, Orientation, Render, Slot, Stage, Take
-from flowkit_mcp.store.database import Reads, Tx, row, rows, the_row
+from flowkit_mcp.store.database import Reads, Tx, rows, the_row
 
 
 class Place(TypedDict):
@@ -51,7 +51,7 @@ async def takes(
 async def slots(
     reads: Reads, *, scene_id: str | None = None, character_id: str | None = None
 ) -> list[Slot]:
-    """The six slots of a scene, or the one of a character."""
+    """The eight slots of a scene, or the one of a character."""
     if scene_id is not None:
         return await rows(reads, Slot, "SELECT * FROM slot WHERE scene_id = :id", id=scene_id)
     return await rows(reads, Slot, "SELECT * FROM slot WHERE character_id = :id", id=character_id)
@@ -105,16 +105,20 @@ async def add_asset(tx: Tx, file: MediaFile, *, id: str, path: str, now: int) ->
 
 
 async def add_take(tx: Tx, *, id: str, number: int, now: int, select: bool, **values: Any) -> Take:
-    """One attempt at a slot; `select` puts it into use, and the one before stays in the library."""
+    """One attempt at a slot; `select` puts it into use, and the one before stays in the library.
+
+    With `select`, one whose source was replaced while it was made does not push aside a take that counts.
+    """
     values["params"] = json.dumps(values.get("params") or {})
     await tx.insert("take", id=id, number=number, selected=0, created_at=now, **values)
-    if select:
-        await select_take(tx, await take(tx, id))
+    made = await take(tx, id)
+    if select and (await counts(tx, id) or not (await slot_of(tx, made)).filled):
+        await select_take(tx, made)
     return await take(tx, id)
 
 
 async def select_take(tx: Tx, chosen: Take) -> None:
-    """Put a take into use. Downstream, takes made from it count again; nothing is erased."""
+    """Put a take into use. What was made from it counts again, and fills slots that are empty without it."""
     await tx.run(
         """UPDATE take SET selected = 0 WHERE selected = 1 AND scene_id IS :s AND character_id IS :c
               AND stage = :g AND (:c IS NOT NULL OR orientation = :o)""",
@@ -124,21 +128,34 @@ async def select_take(tx: Tx, chosen: Take) -> None:
         o=chosen.orientation,
     )
     await tx.update("take", chosen.id, selected=1)
-    downstream = {Stage.IMAGE: Stage.VIDEO, Stage.VIDEO: Stage.UPSCALE}.get(chosen.stage)
-    if downstream is None:
-        return
-    made = await row(
-        tx,
+    for made in await _made_from(tx, chosen):
+        mine = await slot_of(tx, made)
+        # one that counts stays, whatever it was made from; an earlier one here may have put a better one into use
+        if not mine.filled and await counts(tx, made.id):
+            await select_take(tx, made)
+
+
+async def _made_from(reads: Reads, source: Take) -> list[Take]:
+    """What was made from a take directly, newest first; in whichever scene."""
+    return await rows(
+        reads,
         Take,
-        """SELECT * FROM take WHERE made_from_id = :id AND scene_id = :s AND orientation = :o AND stage = :g
-            ORDER BY selected DESC, number DESC LIMIT 1""",
-        id=chosen.id,
-        s=chosen.scene_id,
-        o=chosen.orientation,
-        g=downstream,
+        """SELECT * FROM take WHERE stage IN ('video','upscale','image_upscale')
+              AND (made_from_id = :id OR ends_on_id = :id) ORDER BY number DESC""",
+        id=source.id,
     )
-    if made is not None and not made.selected:
-        await select_take(tx, made)
+
+
+async def counts(reads: Reads, id: str) -> bool:
+    """Whether everything that a take was made from is in use, so that it fills its slot once it is selected."""
+    return not await reads.all("SELECT 1 FROM stale_take WHERE id = :id", id=id)
+
+
+async def slot_of(reads: Reads, take: Take) -> Slot:
+    """The slot that a take is an attempt at."""
+    found = await slots(reads, scene_id=take.scene_id, character_id=take.character_id)
+    wanted = (take.orientation, take.stage)
+    return next(s for s in found if take.character_id or (s.orientation, s.stage) == wanted)
 
 
 # ---- where a provider knows it ---------------------------------------------------------------

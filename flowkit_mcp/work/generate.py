@@ -401,9 +401,10 @@ class PaidPath:
                 id=shop.clock.new_id(),
                 number=number,
                 now=now,
-                select=await self._is_current(tx, job, source),
+                select=True,
                 asset_id=asset.id,
                 made_from_id=source,
+                ends_on_id=getattr(request, "end_take_id", None),
                 job_id=job.id,
                 model=request.model,
                 prompt=getattr(request, "prompt", None),
@@ -427,19 +428,6 @@ class PaidPath:
             )
             shop.on_step("record_uncommitted")
         shop.on_step("recorded")
-
-    @staticmethod
-    async def _is_current(tx: takes.Reads, job: Job, source: str | None) -> bool:
-        """Whether the new take should be put into use: not if its source was replaced meanwhile and the
-        slot already holds something made from the new one.
-        """
-        if job.stage is None or job.stage.upstream is None or source is None:
-            return True
-        if (await takes.take(tx, source)).selected:
-            return True
-        slots = await takes.slots(tx, scene_id=job.scene_id)
-        mine = [s for s in slots if s.orientation is job.orientation and s.stage is job.stage]
-        return not any(slot.filled for slot in mine)
 
 
 def media_of_job(job: Job) -> MediaKind:

@@ -38,7 +38,13 @@ class Studio:
         return id
 
     async def take(
-        self, scene: str, stage: Stage, *, source: Take | None = None, orientation: Orientation = H
+        self,
+        scene: str,
+        stage: Stage,
+        *,
+        source: Take | None = None,
+        end: Take | None = None,
+        orientation: Orientation = H,
     ) -> Take:
         async with self.db.transaction() as tx:
             name = next(self._ids)
@@ -67,6 +73,7 @@ class Studio:
                 orientation=orientation,
                 stage=stage,
                 made_from_id=source.id if source else None,
+                ends_on_id=end.id if end else None,
             )
 
     async def select(self, take: Take) -> None:
@@ -131,6 +138,97 @@ async def test_a_new_video_empties_only_its_upscale_and_orientations_are_apart(
     video_2 = await studio.take(scene, Stage.VIDEO, source=image)
     assert list((await studio.filled(scene)).values()) == [image.id, video_2.id, None, None]
     assert list((await studio.filled(scene, V)).values()) == [other.id, None, None, None]
+
+
+async def test_a_clip_made_from_words_alone_counts_whatever_becomes_of_the_image(
+    studio: Studio,
+) -> None:
+    scene = await studio.scene("s")
+    first = await studio.take(scene, Stage.IMAGE)
+    await studio.take(scene, Stage.VIDEO, source=first)
+    words = await studio.take(scene, Stage.VIDEO)
+    await studio.take(scene, Stage.IMAGE)
+    assert (await studio.filled(scene))[Stage.VIDEO] == words.id
+    await studio.select(first)
+    assert (await studio.filled(scene))[Stage.VIDEO] == words.id, "it counted, so it stays"
+
+
+async def test_a_clip_is_stale_once_the_image_it_ends_on_is_another(studio: Studio) -> None:
+    one, two = await studio.scene("one"), await studio.scene("two")
+    start = await studio.take(one, Stage.IMAGE)
+    end = await studio.take(two, Stage.IMAGE)
+    clip = await studio.take(one, Stage.VIDEO, source=start, end=end)
+    large = await studio.take(one, Stage.UPSCALE, source=clip)
+    other = await studio.take(two, Stage.IMAGE)
+    filled = await studio.filled(one)
+    assert (filled[Stage.IMAGE], filled[Stage.VIDEO], filled[Stage.UPSCALE]) == (
+        start.id,
+        None,
+        None,
+    )
+    again = await studio.take(one, Stage.VIDEO, source=start, end=other)
+    assert (await studio.filled(one))[Stage.VIDEO] == again.id
+    await studio.select(end)
+    filled = await studio.filled(one)
+    assert (filled[Stage.VIDEO], filled[Stage.UPSCALE]) == (clip.id, large.id)
+
+
+async def test_an_extension_counts_as_long_as_the_clip_it_goes_on_from_counts(
+    studio: Studio,
+) -> None:
+    scenes = [await studio.scene(name) for name in "abc"]
+    image = await studio.take(scenes[0], Stage.IMAGE)
+    clip = await studio.take(scenes[0], Stage.VIDEO, source=image)
+    second = await studio.take(scenes[1], Stage.VIDEO, source=clip)
+    third = await studio.take(scenes[2], Stage.VIDEO, source=second)
+
+    async def clips() -> list[str | None]:
+        return [(await studio.filled(scene))[Stage.VIDEO] for scene in scenes]
+
+    assert await clips() == [clip.id, second.id, third.id]
+    other = await studio.take(scenes[0], Stage.VIDEO, source=image)
+    assert await clips() == [other.id, None, None], "the clip is not selected"
+    new = await studio.take(scenes[1], Stage.VIDEO, source=other)
+    assert await clips() == [other.id, new.id, None]
+    await studio.select(clip)
+    assert await clips() == [clip.id, second.id, third.id], "all three are back"
+    await studio.take(scenes[0], Stage.IMAGE)
+    assert await clips() == [None, None, None], "the clip itself is stale"
+
+
+async def test_a_larger_picture_is_stale_with_its_image_and_an_edited_image_never_is(
+    studio: Studio,
+) -> None:
+    scene = await studio.scene("s")
+    image = await studio.take(scene, Stage.IMAGE)
+    poster = await studio.take(scene, Stage.IMAGE_UPSCALE, source=image)
+    edited = await studio.take(scene, Stage.IMAGE, source=image)
+    filled = await studio.filled(scene)
+    assert (filled[Stage.IMAGE], filled[Stage.IMAGE_UPSCALE]) == (edited.id, None)
+    await studio.select(image)
+    assert (await studio.filled(scene))[Stage.IMAGE_UPSCALE] == poster.id
+
+
+async def test_a_clip_that_goes_on_in_its_own_slot_stands_for_itself(studio: Studio) -> None:
+    scene = await studio.scene("s")
+    image = await studio.take(scene, Stage.IMAGE)
+    short = await studio.take(scene, Stage.VIDEO, source=image)
+    longer = await studio.take(scene, Stage.VIDEO, source=short)
+    assert (await studio.filled(scene))[Stage.VIDEO] == longer.id
+    await studio.take(scene, Stage.IMAGE)
+    assert (await studio.filled(scene))[Stage.VIDEO] is None
+
+
+async def test_a_take_whose_source_was_replaced_meanwhile_pushes_nothing_aside(
+    studio: Studio,
+) -> None:
+    one, two = await studio.scene("one"), await studio.scene("two")
+    start, old_end = await studio.take(one, Stage.IMAGE), await studio.take(two, Stage.IMAGE)
+    new_end = await studio.take(two, Stage.IMAGE)
+    good = await studio.take(one, Stage.VIDEO, source=start, end=new_end)
+    late = await studio.take(one, Stage.VIDEO, source=start, end=old_end)
+    assert not late.selected
+    assert (await studio.filled(one))[Stage.VIDEO] == good.id
 
 
 async def test_scenes_are_numbered_without_gaps_through_moves_and_removals(studio: Studio) -> None:

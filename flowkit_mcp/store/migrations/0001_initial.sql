@@ -78,7 +78,7 @@ CREATE TABLE take (                         -- one attempt at filling one slot
   orientation TEXT NOT NULL CHECK (orientation IN ('VERTICAL','HORIZONTAL')),
   stage TEXT NOT NULL CHECK (stage IN ('reference','image','video','upscale','image_upscale')),
   number INTEGER NOT NULL CHECK (number >= 1), asset_id TEXT NOT NULL REFERENCES asset,
-  made_from_id TEXT REFERENCES take, job_id INTEGER UNIQUE REFERENCES job,
+  made_from_id TEXT REFERENCES take, ends_on_id TEXT REFERENCES take, job_id INTEGER UNIQUE REFERENCES job,
   prompt TEXT, model TEXT, params TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(params)), credits INTEGER,
   selected INTEGER NOT NULL DEFAULT 0 CHECK (selected IN (0, 1)), note TEXT, created_at INTEGER NOT NULL,
   CHECK ((scene_id IS NULL) <> (character_id IS NULL)), CHECK ((stage = 'reference') = (character_id IS NOT NULL))
@@ -89,6 +89,7 @@ CREATE UNIQUE INDEX take_scene_selected ON take (scene_id, orientation, stage) W
 CREATE UNIQUE INDEX take_character_selected ON take (character_id) WHERE selected = 1 AND character_id IS NOT NULL;
 CREATE INDEX take_of_asset ON take (asset_id);
 CREATE INDEX take_made_from ON take (made_from_id) WHERE made_from_id IS NOT NULL;
+CREATE INDEX take_ends_on ON take (ends_on_id) WHERE ends_on_id IS NOT NULL;
 
 CREATE TABLE render (                       -- a film assembled by ffmpeg from clips
   id TEXT PRIMARY KEY, video_id TEXT NOT NULL REFERENCES video,
@@ -169,18 +170,22 @@ CREATE TABLE leader (
 
 -- ---- views -------------------------------------------------------------------------------------
 
+CREATE VIEW stale_take AS                   -- clips and larger versions made from something that is not selected any more,
+  SELECT t.id FROM take t                   -- however far upstream; what is edited in its own slot stands for itself
+   WHERE t.stage IN ('video','upscale','image_upscale') AND (t.made_from_id IS NOT NULL OR t.ends_on_id IS NOT NULL)
+     AND EXISTS (
+       WITH RECURSIVE source (id) AS (
+         VALUES (t.made_from_id), (t.ends_on_id)
+         UNION SELECT n.made_from_id FROM source JOIN take n ON n.id = source.id AND n.stage IN ('video','upscale')
+         UNION SELECT n.ends_on_id FROM source JOIN take n ON n.id = source.id AND n.stage = 'video')
+       SELECT 1 FROM source JOIN take n ON n.id = source.id WHERE n.selected = 0
+         AND NOT (n.scene_id = t.scene_id AND n.orientation = t.orientation AND n.stage = t.stage));
+
 CREATE VIEW slot AS                         -- what each scene and character has, and what is still missing
   SELECT s.id AS scene_id, NULL AS character_id, o.value AS orientation, g.value AS stage,
          t.id AS take_id, t.number AS take_number, t.asset_id, a.path,
          (SELECT count(*) FROM take n WHERE n.scene_id = s.id AND n.orientation = o.value AND n.stage = g.value) AS takes,
-         -- a take counts as long as everything it was made from is still selected, however far upstream
-         g.value <> 'image' AND EXISTS (
-           WITH RECURSIVE source (id) AS (
-             VALUES (t.made_from_id), (json_extract(t.params, '$.end_take_id'))
-             UNION
-             SELECT u.value FROM source JOIN take n ON n.id = source.id AND n.stage IN ('video','upscale')
-               JOIN json_each(json_array(n.made_from_id, json_extract(n.params, '$.end_take_id'))) u)
-           SELECT 1 FROM source JOIN take n ON n.id = source.id WHERE n.selected = 0) AS stale,
+         EXISTS (SELECT 1 FROM stale_take z WHERE z.id = t.id) AS stale,
          j.id AS job_id, j.state AS job_state
     FROM scene s JOIN json_each('["HORIZONTAL","VERTICAL"]') o JOIN json_each('["image","video","upscale","image_upscale"]') g
     LEFT JOIN take t ON t.scene_id = s.id AND t.orientation = o.value AND t.stage = g.value AND t.selected = 1
