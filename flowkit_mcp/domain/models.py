@@ -7,10 +7,9 @@ Times are integer milliseconds since 1970 UTC. Text ids are UUIDv7; job ids are 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Json
+from pydantic import BaseModel, ConfigDict, Json
 
 
 class Row(BaseModel):
@@ -439,17 +438,3 @@ class Leader(Row):
     started_at: int
     heartbeat_at: int
     resign_requested: bool
-
-
-class MediaFile(BaseModel):
-    """A file just written to the library and checked: what an `Asset` row needs."""
-
-    model_config = ConfigDict(frozen=True)
-
-    path: Path
-    media: MediaKind
-    sha256: str
-    bytes: int
-    width: int | None = None
-    height: int | None = None
-    duration_ms: int | None = Field(default=None, description="None for pictures")

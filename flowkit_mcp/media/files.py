@@ -16,7 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from flowkit_mcp.domain.models import MediaFile, MediaKind, Orientation, Stage
+from flowkit_mcp.domain.files import MediaFile
+from flowkit_mcp.domain.models import MediaKind, Orientation, Stage
 from flowkit_mcp.errors import InvalidSetting, MediaError, NotFound
 from flowkit_mcp.media.names import slug
 from flowkit_mcp.media.pictures import check_picture

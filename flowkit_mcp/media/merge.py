@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flowkit_mcp.domain.models import MediaFile, MediaKind
+from flowkit_mcp.domain.files import MediaFile
+from flowkit_mcp.domain.models import MediaKind
 from flowkit_mcp.errors import InvalidSetting, MediaError
 from flowkit_mcp.media.files import free_bytes, part_beside, settle
 from flowkit_mcp.media.graph import picture_piece

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, TypedDict
 
-from flowkit_mcp.domain.models import Asset, MediaFile, Orientation, Render, Slot, Stage, Take
+from flowkit_mcp.domain.files import MediaFile
+from flowkit_mcp.domain.models import Asset, Orientation, Render, Slot, Stage, Take
 from flowkit_mcp.store.database import Reads, Tx, rows, the_row
 
 

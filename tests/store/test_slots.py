@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flowkit_mcp.domain.models import MediaFile, MediaKind, Orientation, Stage, Take
+from flowkit_mcp.domain.files import MediaFile
+from flowkit_mcp.domain.models import MediaKind, Orientation, Stage, Take
 from flowkit_mcp.errors import Conflict, NotFound
 from flowkit_mcp.store import catalog, takes
 from flowkit_mcp.store.database import Database
