@@ -64,6 +64,8 @@ class FlowApp:
         self._drop = drop
         self._labs = labs
         self._replies = 0
+        #: Signs an address of a medium.
+        self.sign = rpcs.sign
 
     def asgi(self, host: str) -> ASGIApp:
         """For its own address `host` alone; refuses foreign hosts and origins."""

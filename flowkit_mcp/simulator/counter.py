@@ -92,6 +92,13 @@ class Counter:
         """
         return self._desk.upload(account, project_id, name, data, identity)
 
+    def copy(self, account: Account, source_id: object, project: str, identity: Identity) -> Media:
+        """
+        Raises:
+            Refusal: no such picture or project, seeds used before.
+        """
+        return self._desk.copy(account, source_id, project, identity)
+
     def cancel(self, account: Account, media_id: object) -> Media:
         """Stop a clip that is still being made; its charge is refunded (flow-wire §6.7).
 

@@ -84,6 +84,8 @@ class LabsApp:
             self._post("/v1/video:batchCheckAsyncVideoGenerationStatus", "jwpduf", look.check_status, b.CheckStatus),
             self._post("/v1/flowMedia:cancelGeneration", "CK0Pk", look.cancel, b.CancelGeneration),
             self._post("/v1/flow:batchDeleteAssets", "cz8Z4b", look.delete_assets, b.DeleteAssets),
+            self._post("/v1/flow:copyProjectMedia", "Sc7aEb", make.copy, b.CopyMedia),
+            self._post("/v1/flow/projects/{project}/scenes", "rqZuUc", look.create_scene, b.CreateScene),
             self._get("/v1/credits", "nzlxg", look.credits),
             self._get("/v1/flow/models/statuses", "yBhWQ", look.model_statuses),
             self._get("/v1/media/{media}", "as29s", look.media),

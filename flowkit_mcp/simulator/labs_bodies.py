@@ -265,6 +265,25 @@ class CheckStatus(Body):
     media: list[MediaRef] = []
 
 
+class CharacterSlot(Body):
+    entity_id: str
+    slot: int = 0
+
+
+class CopyMedia(Body):
+    """The names are guesses: `Sc7aEb`'s slots in lane batchexecute (§6.9)."""
+
+    media_id: str
+    project_id: str
+    character_slot: CharacterSlot | None = None
+    media_id_seed: str | None = None
+    workflow_id_seed: str | None = None
+
+
+class CreateScene(Body):
+    workflow_ids: list[str]
+
+
 class CancelGeneration(Body):
     media_id: str
 
@@ -303,18 +322,26 @@ class UpdateProject(Body):
     project_title: str | None = None
 
 
-class EntityBody(Body):
-    entity_id: str
-    project_id: str | None = None
-    display_name: str | None = None
+class CharacterInfo(Body):
     personality_notes: str | None = None
     audio_references: list[ReferenceAudio] | None = None
+
+
+class EntityInfo(Body):
+    display_name: str | None = None
+    character_info: CharacterInfo = CharacterInfo()
     is_favorited: bool | None = None
     archived: bool | None = None
 
 
+class EntityBody(Body):
+    entity_id: str
+    project_id: str | None = None
+    entity_info: EntityInfo = EntityInfo()
+
+
 class UpdateEntity(Body):
-    """Names inside `entity` are guesses; `imageReferences` is refused, as Flow does (§6.9)."""
+    """Names follow the masks of lane batchexecute; `imageReferences` is refused, as Flow does (§6.9)."""
 
     entity: EntityBody
     update_mask: str

@@ -9,6 +9,7 @@ from flowkit_mcp.simulator.faults import Grpc, Refusal
 from flowkit_mcp.simulator.labs_bodies import (
     CancelGeneration,
     CheckStatus,
+    CreateScene,
     DeleteAssets,
     UpdateEntity,
     UpdateProject,
@@ -172,15 +173,31 @@ class LabsLook:
 
     async def update_entity(self, call: LabsCall) -> Reply:
         body: UpdateEntity = call.body
-        given = body.entity
-        one = self._labs.shelf.character(call.account.name, given.entity_id)
-        voices = given.audio_references
-        change = {
-            "name": given.display_name,
-            "notes": given.personality_notes,
-            "voices": None if voices is None else [voice.media_id for voice in voices],
-            "favorited": given.is_favorited,
-            "archived": given.archived,
+        given = body.entity.entity_info
+        one = self._labs.shelf.character(call.account.name, body.entity.entity_id)
+        voices = given.character_info.audio_references
+        places: dict[str, tuple[str, Any]] = {
+            "entityInfo.displayName": ("name", given.display_name),
+            "entityInfo.characterInfo.personalityNotes": (
+                "notes",
+                given.character_info.personality_notes,
+            ),
+            "entityInfo.characterInfo.audioReferences": (
+                "voices",
+                None if voices is None else [voice.media_id for voice in voices],
+            ),
+            "entityInfo.isFavorited": ("favorited", given.is_favorited),
+            "entityInfo.archived": ("archived", given.archived),
         }
+        masks = body.update_mask.split(",")
+        if not places.keys() >= set(masks):
+            raise Refusal(Grpc.INVALID_ARGUMENT)
+        change = dict(places[mask] for mask in masks)
         self._labs.shelf.update_character(one, without_none(change))
         return self._labs.records.entity(one)
+
+    async def create_scene(self, call: LabsCall) -> Reply:
+        body: CreateScene = call.body
+        name = call.account.name
+        made = self._labs.shelf.create_scene(name, call.path["project"], body.workflow_ids, None)
+        return self._labs.records.scene(made)

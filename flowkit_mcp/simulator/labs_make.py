@@ -12,6 +12,7 @@ from flowkit_mcp.simulator.faults import Grpc, Refusal
 from flowkit_mcp.simulator.ids import spread
 from flowkit_mcp.simulator.labs_bodies import (
     ClipItem,
+    CopyMedia,
     GenerateImages,
     GenerationContext,
     ImageRequest,
@@ -145,6 +146,19 @@ class LabsMake:
         as_array = self._labs.service.state.switches.upload_media == "array"
         [tile] = self._workflows([media])
         return {"media": [told] if as_array else told, "workflow": tile}
+
+    async def copy(self, call: LabsCall) -> Reply:
+        body: CopyMedia = call.body
+        name, place = call.account.name, body.character_slot
+        if place is not None:
+            self._labs.shelf.character(name, place.entity_id)
+        identity = Identity(media_seed=body.media_id_seed, workflow_seed=body.workflow_id_seed)
+        source = self._labs.media_id(body.media_id)
+        media = self._labs.counter.copy(call.account, source, body.project_id, identity)
+        if place is not None:
+            self._labs.shelf.add_portrait(name, place.entity_id, media.id)
+        [tile] = self._workflows([media])
+        return {"media": self._labs.records.picture(media), "workflow": tile}
 
     # Clips
 

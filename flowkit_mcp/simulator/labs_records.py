@@ -12,7 +12,7 @@ from flowkit_mcp.simulator.ids import spread
 from flowkit_mcp.simulator.links import What
 from flowkit_mcp.simulator.records import STEP_IDS, Sign
 from flowkit_mcp.simulator.service import FlowService
-from flowkit_mcp.simulator.state import Character, Media, Status, Workflow
+from flowkit_mcp.simulator.state import Character, Media, Scene, Status, Workflow
 from flowkit_mcp.simulator.switches import Switches
 
 IMAGE_ASPECTS = {
@@ -252,17 +252,47 @@ class LabsRecords:
         return told
 
     def entity(self, one: Character) -> dict[str, Any]:
-        """Names are guesses; the parts are those of flow-wire §6.9."""
+        """Names are those of the masks of lane batchexecute (§6.9) [I]."""
+        about = {
+            "personalityNotes": one.notes or "",
+            "audioReferences": [{"mediaId": voice} for voice in one.voices],
+        }
         return {
             "entityId": one.id,
             "projectId": one.project,
-            "displayName": one.name,
-            "personalityNotes": one.notes or "",
-            "audioReferences": [{"mediaId": voice} for voice in one.voices],
+            "entityInfo": {
+                "displayName": one.name,
+                "characterInfo": about,
+                "isFavorited": one.favorited,
+                "archived": one.archived,
+            },
             "primaryMediaId": one.primary,
-            "isFavorited": one.favorited,
-            "archived": one.archived,
         }
+
+    def scene(self, one: Scene) -> dict[str, Any]:
+        """`{"scene", "sceneWorkflows"}` as in the reply to creating one (§6.7)."""
+        aspect = "PORTRAIT" if one.aspect == 1 else "LANDSCAPE"
+        state = self._service.state
+        clips: list[dict[str, Any]] = []
+        for at, tile in enumerate(state.workflows[workflow] for workflow in one.workflows):
+            length = f"{state.media[tile.primary].seconds or 8}s"
+            times = {"totalDuration": length, "startTime": "0s", "endTime": length}
+            metadata: dict[str, Any] = times | {"mediaType": {"type": "VIDEO"}}
+            metadata |= {"position": at} if at else {}
+            clips.append(
+                {
+                    "workflow": self.workflow(tile),
+                    "sceneId": one.id,
+                    "sceneWorkflowMetadata": metadata,
+                }
+            )
+        info = {
+            "sceneId": one.id,
+            "displayName": one.title,
+            "aspectRatio": f"SCENE_ASPECT_RATIO_{aspect}",
+            "sceneMetadata": {"createTime": iso(one.created_at), "updateTime": iso(one.updated_at)},
+        }
+        return {"scene": info, "sceneWorkflows": clips}
 
     def address(self, what: What, media_id: str) -> str:
         return self._sign(what, media_id)

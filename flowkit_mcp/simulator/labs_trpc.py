@@ -83,7 +83,7 @@ class LabsTrpc:
                 {"name": voice, "mediaMetadata": {"mediaTitle": voice.capitalize()}}
                 for voice in VOICES
             ],
-            "scenes": [],
+            "scenes": [records.scene(one)["scene"] for one in self._labs.shelf.scenes(project)],
             "entities": [records.entity(one) for one in self._labs.shelf.characters(project)],
         }
         reply: dict[str, Any] = {

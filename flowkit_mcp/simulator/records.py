@@ -9,7 +9,7 @@ from flowkit_mcp.simulator.catalogue import Catalogue, Family, Usage
 from flowkit_mcp.simulator.ids import spread
 from flowkit_mcp.simulator.links import What
 from flowkit_mcp.simulator.slots import stamp, trim
-from flowkit_mcp.simulator.state import Account, Character, Media, Project, Status, Workflow
+from flowkit_mcp.simulator.state import Account, Character, Media, Project, Scene, Status, Workflow
 from flowkit_mcp.simulator.voices import VOICES
 
 Sign = Callable[[What, str], str]
@@ -106,6 +106,17 @@ def character(one: Character) -> list[Any]:
     block = [1, one.name, info, one.favorited or None, one.archived or None]
     times = [stamp(one.created_at), stamp(one.updated_at)]
     return [one.project, one.id, one.collection, block, one.primary, None, *times]
+
+
+def scene(one: Scene) -> list[Any]:
+    """`[SID, title, null, created, updated, aspect, null, [trashed?]]` (§2.4)."""
+    times = [stamp(one.created_at), stamp(one.updated_at)]
+    return [one.id, one.title, None, *times, one.aspect, None, []]
+
+
+def scene_clip(scene: Scene, tile: Workflow, at: int, seconds: int) -> list[Any]:
+    """`[[clip WID, …], SID, [order (null = 0), [length], [start], [end], [1]]]` (§2.4)."""
+    return [descriptor(tile), scene.id, [at or None, [seconds], [0], [seconds], [1]]]
 
 
 def made_image(media: Media, sign: Sign) -> list[Any]:

@@ -17,7 +17,7 @@ from flowkit_mcp.simulator.links import Links, What
 from flowkit_mcp.simulator.service import FlowService
 from flowkit_mcp.simulator.shelf import Shelf
 from flowkit_mcp.simulator.slots import items, slot, text_or_none, texts, wanted
-from flowkit_mcp.simulator.state import Account, Media, Project
+from flowkit_mcp.simulator.state import Account, Media, Project, Scene
 
 DEFAULT_PAGE_SIZE = 20
 MEGABYTE = 1_000_000
@@ -70,6 +70,7 @@ class Rpcs:
             "pGCYOe": self._update_workflows,
             "C4BZMd": self._create_character,
             "rzMKMb": self._update_character,
+            "rqZuUc": self._create_scene,
         }
 
     def add(self, handlers: dict[str, Handler]) -> None:
@@ -165,17 +166,18 @@ class Rpcs:
         return []
 
     async def _contents(self, call: Call) -> Any:
-        """Tiles, media, voices and characters of a project; scenes and their clips are empty here."""
+        """Tiles, media, voices, scenes, characters and the clips of the scenes."""
         project = self.project(call, slot(call.args, 0))
         tiles, media = self.service.contents(project)
+        scenes = self.shelf.scenes(project)
         listing: list[Any] = [
             None,
             [records.descriptor(tile) for tile in tiles],
             [self.record(m, listing=True, links=False) for m in media],
             records.voices(),
-            [],
+            [records.scene(one) for one in scenes],
             [records.character(one) for one in self.shelf.characters(project)],
-            [],
+            [clip for one in scenes for clip in self._scene_clips(one)],
         ]
         padding = int(self.service.state.switches.listing_padding_mb * MEGABYTE)
         return [*listing, "x" * padding] if padding else listing
@@ -204,6 +206,26 @@ class Rpcs:
             call.account, tile, dict(places[mask] for mask in masks if mask in places)
         )
         return records.descriptor(tile)
+
+    async def _create_scene(self, call: Call) -> Any:
+        """`["projects/<PID>", [WID…], null, null, 2]` → `[scene, [clip…]]`; slot 4 is the aspect (§6.7) [I]."""
+        project = self.project(call, slot(call.args, 0))
+        aspect = slot(call.args, 4)
+        made = self.shelf.create_scene(
+            call.account,
+            project.id,
+            items(slot(call.args, 1)),
+            aspect if aspect in (1, 2) else None,
+        )
+        return [records.scene(made), self._scene_clips(made)]
+
+    def _scene_clips(self, scene: Scene) -> list[list[Any]]:
+        tiles = [self.service.state.workflows[one] for one in scene.workflows]
+        media = self.service.state.media
+        return [
+            records.scene_clip(scene, tile, at, media[tile.primary].seconds or 8)
+            for at, tile in enumerate(tiles)
+        ]
 
     async def _create_character(self, call: Call) -> Any:
         """`[[PID, null, collectionId|null, [1, "<name>", []]]]` (§6.9)."""

@@ -36,6 +36,7 @@ class MakingRpcs:
             "fZytfe": partial(self._from_clip, mode="extend", meta=5),
             "jIps6": partial(self._from_clip, mode="edit", meta=4),
             "p0UkFb": self._upscale,
+            "Sc7aEb": self._copy,
         }
 
     # Pictures
@@ -103,6 +104,21 @@ class MakingRpcs:
         project = text_or_none(slot(ctx, 5))
         media = self._rpcs.counter.upload(self._account(call), project, name, data, identity)
         entity = slot(call.args, 9, 2, 0)
+        if isinstance(entity, str):
+            self._rpcs.shelf.add_portrait(call.account, entity, media.id)
+        return [self._rpcs.record(media)]
+
+    async def _copy(self, call: Call) -> Any:
+        """`[MID, null, null, PID, null, null, null, [null, null, [EID, [slot]]], null, SEED, SEED]` (§6.9)."""
+        identity = Identity(
+            media_seed=text_or_none(slot(call.args, 9)),
+            workflow_seed=text_or_none(slot(call.args, 10)),
+        )
+        project = wanted(slot(call.args, 3), str)
+        entity = slot(call.args, 7, 2, 0)
+        if isinstance(entity, str):
+            self._rpcs.shelf.character(call.account, entity)
+        media = self._rpcs.counter.copy(self._account(call), slot(call.args, 0), project, identity)
         if isinstance(entity, str):
             self._rpcs.shelf.add_portrait(call.account, entity, media.id)
         return [self._rpcs.record(media)]

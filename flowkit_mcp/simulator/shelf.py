@@ -8,7 +8,7 @@ from typing import Any
 from flowkit_mcp.simulator.faults import Grpc, Refusal
 from flowkit_mcp.simulator.ids import random_id
 from flowkit_mcp.simulator.service import FlowService
-from flowkit_mcp.simulator.state import Character, Project, Workflow
+from flowkit_mcp.simulator.state import Character, Project, Scene, Workflow
 
 
 class Shelf:
@@ -70,6 +70,38 @@ class Shelf:
             tile.collection = change["collection"] or None
         tile.updated_at = self._service.clock.now()
         self._service.save()
+
+    # Scenes
+
+    def scenes(self, project: Project) -> list[Scene]:
+        return [s for s in self._service.state.scenes.values() if s.project == project.id]
+
+    def create_scene(
+        self, account: str, project_id: object, workflows: Iterable[object], aspect: int | None
+    ) -> Scene:
+        """Tiles of one project in a row; without `aspect` in the shape of the first.
+
+        Raises:
+            Refusal: NOT_FOUND for the project or a tile, INVALID_ARGUMENT without tiles.
+        """
+        project = self._service.project(account, project_id)
+        tiles = [self.tile(account, one) for one in workflows]
+        if not tiles or any(tile.project != project.id for tile in tiles):
+            raise Refusal(Grpc.INVALID_ARGUMENT)
+        now = self._service.clock.now()
+        first = self._service.state.media[tiles[0].primary]
+        scene = Scene(
+            id=random_id(),
+            project=project.id,
+            title=tiles[0].title,
+            aspect=aspect or first.aspect,
+            workflows=[tile.id for tile in tiles],
+            created_at=now,
+            updated_at=now,
+        )
+        self._service.state.scenes[scene.id] = scene
+        self._service.save()
+        return scene
 
     # Media
 

@@ -167,6 +167,18 @@ class Character(_Record):
     updated_at: int
 
 
+class Scene(_Record):
+    """Tiles in a row; an extension goes into one (flow-wire §6.6, §6.7)."""
+
+    id: str
+    project: str
+    title: str
+    aspect: int  #: 1 = 9:16, 2 = 16:9
+    workflows: list[str]
+    created_at: int
+    updated_at: int
+
+
 class LedgerEntry(_Record):
     """One charge or refund. Accepted work that costs nothing is in the ledger too, with 0 credits."""
 
@@ -202,6 +214,7 @@ class State(_Record):
     workflows: dict[str, Workflow] = {}
     media: dict[str, Media] = {}
     characters: dict[str, Character] = {}
+    scenes: dict[str, Scene] = {}
     ledger: list[LedgerEntry] = []
     switches: Switches = Switches()
     faults: list[Fault] = []
