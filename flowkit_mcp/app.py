@@ -43,19 +43,23 @@ from flowkit_mcp.store.database import Database, Tx
 from flowkit_mcp.store.lock import LeaderLock
 from flowkit_mcp.store.migrate import migrate, newest, schema_version
 from flowkit_mcp.work import resolve
+from flowkit_mcp.work.connection import Connection, connection, facts_trouble, look, paired
+from flowkit_mcp.work.contact import Contact
 from flowkit_mcp.work.leader import Leadership
 from flowkit_mcp.work.worker import Worker
 from flowkit_mcp.work.workshop import Workshop, log, no_step
 
 FLOW = "flow"
-PORT_TAKEN = "PORT_TAKEN"
 SILENT_LEADER_MS = 30_000
-PORT_RETRY_S = 5.0
 SCHEMA_PATIENCE_S = 20.0
 
 
 class Status(BaseModel):
-    """The truth about this library, from the database and this process."""
+    """The truth about this library, from the database and this process.
+
+    `browser` is how things stand between FlowKit and Flow, in words with the next step. `facts_trouble` is what is
+    wrong with the library's own `flow.toml`, if anything.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,6 +70,8 @@ class Status(BaseModel):
     leader: Leader | None
     leader_silent: bool
     provider: ProviderState | None
+    browser: Connection
+    facts_trouble: str | None
     jobs: dict[JobState, int]
     spent_credits: int
 
@@ -82,6 +88,7 @@ class FlowKit:
         self._worker: Worker | None = None
         self._leadership: Leadership | None = None
         self._provider: Provider | None = None
+        self._contact: Contact | None = None
         self._on_step: Callable[[str], None] = no_step
 
     @classmethod
@@ -188,7 +195,7 @@ class FlowKit:
     async def _flow(self, stack: contextlib.AsyncExitStack, generation: int) -> Provider:
         host = BridgeHost(
             port=self.settings.port,
-            book=PairingBook(self.settings.pairing_file, self.clock),
+            book=self._book(),
             clock=self.clock,
             generation=generation,
             version=__version__,
@@ -196,37 +203,30 @@ class FlowKit:
             simulated=self.settings.simulated,
             changed=self._wake,
         )
-        binding = asyncio.create_task(self._bind(host), name="bridge")
-        provider = FlowProvider(host, clock=self.clock, simulator=self.settings.simulator)
+        stack.push_async_callback(host.aclose)
+        facts = self.settings.flow_facts
+        if (trouble := facts_trouble(facts)) is not None:
+            log.error("%s Until then the facts of this version are used.", trouble)
+            facts = None
+        provider = FlowProvider(
+            host, clock=self.clock, simulator=self.settings.simulator, overrides=facts
+        )
+        stack.push_async_callback(provider.aclose)
+        self._contact = contact = Contact(
+            self.db, self.clock, host, provider, probe=provider.calls.credits, version=__version__
+        )
+        running = asyncio.create_task(contact.run(), name="contact")
 
-        async def close() -> None:
-            binding.cancel()
-            await asyncio.gather(binding, return_exceptions=True)
-            await provider.aclose()
-            await host.aclose()
+        async def end() -> None:
+            self._contact = None
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
 
-        stack.push_async_callback(close)
+        stack.push_async_callback(end)
         return provider
 
-    async def _bind(self, host: BridgeHost) -> None:
-        """A port held by another program is reported and waited for: never killed, never drifted from."""
-        while True:
-            state = await self.provider_state()
-            gate = state.gate if state is not None else Gate.OPEN
-            ours = state is not None and state.reason == PORT_TAKEN
-            try:
-                await host.start()
-            except Conflict as error:
-                if gate is Gate.OPEN or ours:  # a gate closed for another reason stays as it is
-                    await self._gate(Gate.BLOCKED, PORT_TAKEN, str(error))
-                log.warning("%s", error)
-            except OSError as error:
-                log.error("cannot listen on port %d: %s", self.settings.port, error)
-            else:
-                if ours:
-                    await self._gate(Gate.OPEN, None, None)
-                return
-            await asyncio.sleep(PORT_RETRY_S)
+    def _book(self) -> PairingBook:
+        return PairingBook(self.settings.pairing_file, self.clock)
 
     async def _gate(self, gate: Gate, reason: str | None, message: str | None) -> None:
         async with self.db.transaction() as tx:
@@ -238,6 +238,8 @@ class FlowKit:
     def _wake(self) -> None:
         if self._worker is not None:
             self._worker.wake()
+        if self._contact is not None:
+            self._contact.wake()
 
     @property
     def leading(self) -> bool:
@@ -408,9 +410,22 @@ class FlowKit:
                 raise NotConnected("the browser with Flow is not connected")
             version = await self.db.changed(version, left)
 
-    async def status(self) -> Status:
+    async def look(self, timeout: float = 5.0) -> None:
+        """Have the leader ask Flow something free, if it has not answered within the last minute.
+
+        Returns when it has, or after `timeout` seconds; `status` then tells the truth of this moment. Without a
+        leader or a browser there is nothing to wait for.
+        """
+        await look(self.db, self.clock, FLOW, timeout)
+
+    async def status(self, *, led: bool | None = None) -> Status:
+        """`led`: whether a process works the library, if the caller knows better than the leader's heartbeat."""
+        now = self.clock.now()
         leader = await operations.leader(self.db)
-        silent = leader is not None and self.clock.now() - leader.heartbeat_at > SILENT_LEADER_MS
+        silent = leader is not None and now - leader.heartbeat_at > SILENT_LEADER_MS
+        provider = await self.provider_state()
+        if led is None:
+            led = self.leading or (leader is not None and not silent)
         return Status(
             version=__version__,
             library=str(self.settings.library),
@@ -418,7 +433,15 @@ class FlowKit:
             leading=self.leading,
             leader=leader,
             leader_silent=silent and not self.leading,
-            provider=await self.provider_state(),
+            provider=provider,
+            browser=connection(
+                provider,
+                led=led,
+                paired=await asyncio.to_thread(paired, self._book()),
+                simulated=self.settings.simulated,
+                now=now,
+            ),
+            facts_trouble=await asyncio.to_thread(facts_trouble, self.settings.flow_facts),
             jobs=await jobs.count_by_state(self.db),
             spent_credits=await operations.spent(self.db),
         )

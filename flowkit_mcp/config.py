@@ -61,6 +61,11 @@ class Settings(BaseModel):
     def pairing_file(self) -> Path:
         return self.state_dir / "pairing.json"
 
+    @property
+    def flow_facts(self) -> Path:
+        """Facts about Flow of one's own (ids, hosts, keys), laid over those of this version; need not exist."""
+        return self.library / "flow.toml"
+
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None, **given: Any) -> Self:
         """Arguments win over the environment, the environment over `settings.toml`, that over defaults.

@@ -219,7 +219,7 @@ async def test_unknown_outcomes_in_a_row_stop_new_submits(kit: FlowKit, provider
 async def test_a_port_that_was_taken_does_not_open_what_a_person_must_open(
     settings: Settings, kit: FlowKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flowkit_mcp.app.PORT_RETRY_S", 0.05)
+    monkeypatch.setattr("flowkit_mcp.work.contact.PORT_RETRY_S", 0.05)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
