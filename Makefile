@@ -7,15 +7,15 @@ ARGS ?=
 
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 RUN := "$(BIN)/python" -m
-QUICK := not crash and not media and not e2e and not node
+QUICK := not crash and not media and not e2e and not node and not browser
 PYTEST := $(RUN) pytest -q --no-header
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-all test-crash check format tool-table wheel setup clean
+.PHONY: help demo test test-slow test-all test-crash test-browser check format tool-table wheel setup clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n  PYTHON=python3.12 chooses the Python, ARGS="-k word" goes to pytest or the demo.\n'
 
 demo: setup ## Make a three-scene film with the local simulator (no account, no credits): OUT=./demo-film
@@ -24,13 +24,16 @@ demo: setup ## Make a three-scene film with the local simulator (no account, no 
 test: setup ## The quick suite: no network, no ffprobe, no Node, no browser
 	@$(PYTEST) -m "$(QUICK)" $(ARGS)
 
-test-slow: setup ## The rest: kills, real encodes, the whole program, Node
+test-slow: setup ## The rest: kills, real encodes, the whole program, Node, Chromium
 	@$(PYTEST) -m "not ($(QUICK))" $(ARGS)
 
 test-all: test test-slow ## Both
 
 test-crash: setup ## Only the tests that kill real processes
 	@$(PYTEST) -m crash $(ARGS)
+
+test-browser: setup ## Only the tests in a real Chromium with the extension
+	@$(PYTEST) -m browser $(ARGS)
 
 check: setup ## Lint, formatting and types
 	@$(RUN) ruff check --quiet .
