@@ -17,7 +17,7 @@ from flowkit_mcp.app import Status
 from flowkit_mcp.bridge.pairing import PairingBook
 from flowkit_mcp.cli.library import synced_by
 from flowkit_mcp.cli.ports import taken
-from flowkit_mcp.cli.status import connection, is_led, looking, queue
+from flowkit_mcp.cli.status import is_led, looking, queue, self_check
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.models import Gate, JobState
@@ -64,7 +64,7 @@ async def examine(settings: Settings) -> AsyncGenerator[Check]:
     yield _library(settings)
     yield await _ffmpeg(settings)
     led = is_led(settings)
-    check, status = await _database(settings)
+    check, status = await _database(settings, led)
     yield check
     yield _leader(status, led)
     yield await asyncio.to_thread(_port, settings, led)
@@ -117,7 +117,7 @@ async def _ffmpeg(settings: Settings) -> Check:
     return Check(name="ffmpeg", verdict="ok", found=found)
 
 
-async def _database(settings: Settings) -> tuple[Check, Status | None]:
+async def _database(settings: Settings, led: bool) -> tuple[Check, Status | None]:
     sqlite = f"SQLite {sqlite_version()}"
     if not settings.database.is_file():
         found = f"none yet, the first start makes it; {sqlite}"
@@ -128,7 +128,9 @@ async def _database(settings: Settings) -> tuple[Check, Status | None]:
         async with looking(settings) as kit:
             schema, verdict = await schema_version(kit.db), await kit.db.quick_check()
             if schema == newest() and verdict == "ok":
-                status = await kit.status()
+                if led:
+                    await kit.look()
+                status = await kit.status(led=led)
     except Damaged as error:
         schema, verdict = 0, str(error)
     if verdict != "ok":
@@ -191,17 +193,14 @@ def _flow(settings: Settings, status: Status | None, led: bool) -> list[Check]:
     if status is None:
         return checks
     if led:
-        state = status.provider
-        fine = state is not None and state.connected and state.gate is Gate.OPEN
-        advice = (
-            "Start flowkit-mcp simulate." if settings.simulated else "Open Chrome with a Flow tab."
-        )
+        checks += _browser(status)
+    if status.facts_trouble is not None:
         checks.append(
             Check(
-                name="Flow",
-                verdict="ok" if fine else "warning",
-                found=connection(status),
-                next="" if fine else advice,
+                name="flow.toml",
+                verdict="broken",
+                found=status.facts_trouble,
+                next="Until then the facts about Flow of this version are used.",
             )
         )
     stuck = status.jobs.get(JobState.NEEDS_ATTENTION, 0)
@@ -213,6 +212,26 @@ def _flow(settings: Settings, status: Status | None, led: bool) -> list[Check]:
             next="Ask your agent to call list_jobs with show='attention'." if stuck else "",
         )
     )
+    return checks
+
+
+def _browser(status: Status) -> list[Check]:
+    """What a live answer of Flow says, not what was so once."""
+    browser, state = status.browser, status.provider
+    verdict: Verdict = "ok" if browser.fine else "warning"
+    checks = [Check(name="browser", verdict=verdict, found=browser.what, next=browser.next)]
+    if state is not None and state.gate is not Gate.OPEN and browser.state != "port_taken":
+        what, _, step = (state.message or str(state.reason)).partition(". ")
+        found = f"{state.gate}: {what}"
+        checks.append(
+            Check(name="Flow", verdict="warning", found=found, next=step or "It opens by itself.")
+        )
+    if (check := self_check(status)) is not None:
+        fine, found = check
+        step = "" if fine else "Update FlowKit, or correct flow.toml in the library."
+        checks.append(
+            Check(name="drift", verdict="ok" if fine else "warning", found=found, next=step)
+        )
     return checks
 
 

@@ -144,7 +144,9 @@ def pair(
     revoke: Annotated[
         str | None,
         typer.Option(
-            "--revoke", help="Forget a profile, by its id or its beginning.", metavar="ID"
+            "--revoke",
+            help="Forget a profile, by its label or the beginning of its id.",
+            metavar="LABEL",
         ),
     ] = None,
     simulated: Simulated = False,
@@ -161,6 +163,22 @@ def pair(
     else:
         text = pairing.code(claim(library, port, simulated=simulated))
     typer.echo(text)
+
+
+@app.command()
+def extension(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Where to put it; without, a folder beside your libraries.", metavar="[FOLDER]"
+        ),
+    ] = None,
+) -> None:
+    """Unpack the Chrome extension, and say how to load it."""
+    # late: start-up time of serve.
+    from flowkit_mcp.cli.extension import default_folder, unpack
+
+    typer.echo(unpack(folder or default_folder()))
 
 
 @app.command()

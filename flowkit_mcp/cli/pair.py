@@ -16,10 +16,12 @@ def code(settings: Settings) -> str:
     """A new code, and where it goes. It is shown this once and written to no log."""
     return (
         f"{_book(settings).issue_code(settings.port)}\n\n"
-        "Open Chrome, click the FlowKit extension and paste this line into its panel.\n"
-        "It works once, for ten minutes. Then open Flow in a tab and sign in.\n"
-        f"FlowKit must be running: your MCP client starts it, or flowkit-mcp worker. "
-        f"It listens on port {settings.port}."
+        "1. Open Chrome, click the FlowKit button and paste this line into its panel. It works once, for ten minutes.\n"
+        "   (No such button? flowkit-mcp extension says how to add it.)\n"
+        f"2. FlowKit must be running to hear it: your MCP client starts it, or flowkit-mcp worker. It listens on "
+        f"port {settings.port}.\n"
+        "3. Open a project on flow.google.com in a tab and sign in.\n"
+        "4. flowkit-mcp status says whether all is well."
     )
 
 
@@ -33,17 +35,24 @@ def profiles(settings: Settings) -> str:
 
 
 def revoke(settings: Settings, which: str) -> str:
-    """Forget the profile whose id begins with `which`. Raises NotFound, Conflict."""
+    """Forget the profile with this label, or else the one whose id begins so. Raises NotFound, Conflict."""
     book = _book(settings)
-    found = [p for p in book.profiles() if which and p.instance.startswith(which.lower())]
+    wanted = which.strip().lower()
+    found = [p for p in book.profiles() if wanted and p.label.lower() == wanted]
+    if not found:
+        found = [p for p in book.profiles() if wanted and p.instance.startswith(wanted)]
     if not found:
         raise NotFound(f"no paired profile {which!r}", hint="flowkit-mcp pair --list shows them.")
     if len(found) > 1:
         raise Conflict(
-            f"{len(found)} profiles begin with {which!r}", hint="Give more letters of the id."
+            f"{len(found)} profiles go by {which!r}",
+            hint="Give more letters of the id; flowkit-mcp pair --list shows it.",
         )
     book.revoke(found[0].instance)
-    return f"Forgotten: {_line(found[0])}\nIt must pair again before it can connect."
+    return (
+        f"Forgotten: {_line(found[0])}\n"
+        "If it is connected, it is cut off within 20 s. It must pair again before it can connect."
+    )
 
 
 def _book(settings: Settings) -> PairingBook:

@@ -47,7 +47,9 @@ async def status(settings: Settings, *, as_json: bool) -> int:
     """Print it."""
     led = is_led(settings)
     async with looking(settings) as kit:
-        now = await kit.status()
+        if led:
+            await kit.look()
+        now = await kit.status(led=led)
     if as_json:
         typer.echo(now.model_dump_json(exclude={"leading"}, indent=2))
         return 0
@@ -55,25 +57,43 @@ async def status(settings: Settings, *, as_json: bool) -> int:
     typer.echo(f"FlowKit {now.version}, {kind} {now.library}")
     if led and now.leader is not None:
         typer.echo(f"Process {now.leader.pid} works it.")
-        typer.echo(connection(now))
-    else:
-        typer.echo("No process works it: start your MCP client, or flowkit-mcp worker.")
+    for line in connection(now):
+        typer.echo(line)
     typer.echo(queue(now))
     return 0
 
 
-def connection(status: Status) -> str:
-    """The browser, the account and the gate, in a line."""
-    state = status.provider
-    if state is not None and state.gate is not Gate.OPEN and state.message:
-        return f"Flow is {state.gate}: {state.message}"
-    if state is None or not state.connected:
-        return "No browser is connected."
-    account = state.account
-    if account is None:
-        return "A browser is connected; Flow has not told the account yet."
-    credits = "unknown" if account.credits is None else str(account.credits)
-    return f"Connected: {account.label}, tier {account.tier}, {credits} credits."
+def connection(status: Status) -> list[str]:
+    """The browser, the account, the gate and whether Flow answers as expected, a line each; next steps after `->`."""
+    browser, state = status.browser, status.provider
+    lines = [f"Browser: {browser.what}."]
+    if browser.next:
+        lines.append(f"  -> {browser.next}")
+    account = state.account if state is not None else None
+    if account is not None:
+        credits = "unknown" if account.credits is None else str(account.credits)
+        seen = "" if browser.fine else " when last seen"
+        lines.append(f"Account: {account.label}, tier {account.tier}, {credits} credits{seen}.")
+    if state is not None and state.gate is not Gate.OPEN and browser.state != "port_taken":
+        lines.append(f"Flow is {state.gate}: {state.message or state.reason}")
+    if (check := self_check(status)) is not None:
+        lines.append(check[1])
+    if status.facts_trouble is not None:
+        lines.append(f"Ignored: {status.facts_trouble}")
+    return lines
+
+
+def self_check(status: Status) -> tuple[bool, str] | None:
+    """Whether all is as expected, and the last self-check in a line; None if there was none."""
+    checks = status.provider.checks if status.provider is not None else None
+    found = checks.self_check if checks is not None else None
+    if found is None:
+        return None
+    trouble = [call for call in found.calls if call.state != "ok"]
+    if not trouble:
+        return True, f"Flow answers as expected: {len(found.calls)} calls, lane {found.lane}."
+    told = "; ".join(f"{call.call} {call.state}: {call.message}" for call in trouble)
+    return False, f"Flow does not answer as this version expects, lane {found.lane}: {told}."
 
 
 def queue(status: Status) -> str:

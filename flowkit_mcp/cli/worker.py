@@ -29,4 +29,4 @@ async def work(settings: Settings, say: Callable[[str], None]) -> int:
 def _lines(status: Status) -> list[str]:
     if not status.leading and status.leader is not None:
         return [f"Process {status.leader.pid} works this library; standing by.", queue(status)]
-    return [connection(status), queue(status)]
+    return [*connection(status), queue(status)]

@@ -17,12 +17,13 @@ import flowkit_mcp
 from flowkit_mcp.bridge.pairing import PairingBook, PairingCode
 from flowkit_mcp.cli.demo_progress import Journey, stage
 from flowkit_mcp.cli.library import claim, settings_for, synced_by
+from flowkit_mcp.cli.pair import revoke
 from flowkit_mcp.cli.ports import free_ports
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
 from flowkit_mcp.errors import Conflict
 
-COMMANDS = ("serve", "demo", "worker", "pair", "simulate", "doctor", "status")
+COMMANDS = ("serve", "demo", "worker", "pair", "extension", "simulate", "doctor", "status")
 
 
 class Shell:
@@ -114,6 +115,20 @@ def test_paired_profiles_are_listed_and_can_be_forgotten(shell: Shell) -> None:
     assert shell("pair", "--revoke", "cd").stderr.startswith("NOT_FOUND: ")
     assert "must pair again" in shell("pair", "--revoke", "abab").stdout
     assert book.profiles() == []
+
+
+def test_a_profile_is_forgotten_by_its_label_and_two_of_one_name_are_told_apart(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(library=tmp_path)
+    book = PairingBook(settings.pairing_file, Clock())
+    for instance, label in (("ab" * 16, "Chrome"), ("cd" * 16, "Chrome"), ("ef" * 16, "ab")):
+        book.confirm(instance, b"k" * 32, label)
+    with pytest.raises(Conflict, match="2 profiles"):
+        revoke(settings, "chrome")
+    assert "Forgotten: efef" in revoke(settings, "ab"), "a label goes before the beginning of an id"
+    assert "Forgotten: cdcd" in revoke(settings, "CDCD")
+    assert [profile.instance for profile in book.profiles()] == ["ab" * 16]
 
 
 def test_doctor_finds_nothing_broken_where_nothing_is_yet(shell: Shell) -> None:
