@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from flowkit_mcp import errors
     from flowkit_mcp.app import FlowKit
     from flowkit_mcp.config import Settings
-    from flowkit_mcp.domain.models import EntityType, Orientation
+    from flowkit_mcp.domain.models import EntityType, Orientation, Stage
     from flowkit_mcp.sdk.character import Character
-    from flowkit_mcp.sdk.jobs import GenerationResult, Job
+    from flowkit_mcp.sdk.flow_library import FlowItem, FlowLibrary, FlowMedia, FlowProject
+    from flowkit_mcp.sdk.jobs import GenerationResult, Job, Planned
     from flowkit_mcp.sdk.project import Project, SceneDraft, Video
     from flowkit_mcp.sdk.scene import Scene
     from flowkit_mcp.sdk.values import MediaAsset, OrientationSlot
@@ -27,9 +28,15 @@ _HOME = {
     "Settings": "config",
     "EntityType": "domain.models",
     "Orientation": "domain.models",
+    "Stage": "domain.models",
     "Character": "sdk.character",
+    "FlowItem": "sdk.flow_library",
+    "FlowLibrary": "sdk.flow_library",
+    "FlowMedia": "sdk.flow_library",
+    "FlowProject": "sdk.flow_library",
     "GenerationResult": "sdk.jobs",
     "Job": "sdk.jobs",
+    "Planned": "sdk.jobs",
     "Project": "sdk.project",
     "SceneDraft": "sdk.project",
     "Video": "sdk.project",
@@ -41,16 +48,22 @@ _HOME = {
 __all__ = [
     "Character",
     "EntityType",
+    "FlowItem",
     "FlowKit",
+    "FlowLibrary",
+    "FlowMedia",
+    "FlowProject",
     "GenerationResult",
     "Job",
     "MediaAsset",
     "Orientation",
     "OrientationSlot",
+    "Planned",
     "Project",
     "Scene",
     "SceneDraft",
     "Settings",
+    "Stage",
     "Video",
     "__version__",
     "errors",

@@ -14,7 +14,19 @@ from flowkit_mcp.store import jobs, takes
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """How a job ended. `media_id` is the provider's id, `url` a file URL, `path` the file in the library."""
+    """How a job ended.
+
+    Attributes:
+        success: whether there is a file.
+        job_id: the job; `Job(kit, job_id)` has its history.
+        take_id: what was made, of a picture or a clip.
+        render_id: what was made, of a film.
+        media_id: under which id the provider knows it; None where it named none.
+        path: the file in the library.
+        credits: what was charged.
+        error: `CODE: what happened. What to do next.` if it did not succeed.
+        warnings: what Flow was seen to do otherwise than asked, in sentences.
+    """
 
     success: bool
     job_id: int
@@ -24,15 +36,21 @@ class GenerationResult:
     path: Path | None = None
     credits: int | None = None
     error: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def url(self) -> str | None:
+        """`file:…` of the path."""
         return None if self.path is None else self.path.as_uri()
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A request that has been checked and priced, and not yet been made. `what` says it in words."""
+    """A request that has been checked and priced, and not yet been made.
+
+    `credits` is the live price, which is also the most that is ever charged without asking again; `what` says in
+    words what it is. `Job.enqueue` or `Job.execute` makes it.
+    """
 
     request: AnyRequest
     credits: int
@@ -88,12 +106,14 @@ class Job:
 
 async def result_of(kit: FlowKit, row: JobRow) -> GenerationResult:
     """The result of an ended job."""
+    warnings = await warnings_of(kit, row.id)
     if row.state is not JobState.SUCCEEDED:
         return GenerationResult(
             success=False,
             job_id=row.id,
             credits=row.credits,
             error=f"{row.reason or row.state.upper()}: {row.message or row.state}",
+            warnings=warnings,
         )
     if row.render_id is not None:
         render = await takes.render(kit.db, row.render_id)
@@ -102,7 +122,7 @@ async def result_of(kit: FlowKit, row: JobRow) -> GenerationResult:
             success=True, job_id=row.id, render_id=render.id, path=kit.media.absolute(asset.path)
         )
     if row.take_id is None:
-        return GenerationResult(success=True, job_id=row.id)
+        return GenerationResult(success=True, job_id=row.id, warnings=warnings)
     take = await takes.take(kit.db, row.take_id)
     asset = await takes.asset(kit.db, take.asset_id)
     remote = await takes.any_remote_id(kit.db, asset.id)
@@ -113,4 +133,12 @@ async def result_of(kit: FlowKit, row: JobRow) -> GenerationResult:
         media_id=remote,
         path=kit.media.absolute(asset.path),
         credits=take.credits,
+        warnings=warnings,
     )
+
+
+async def warnings_of(kit: FlowKit, job_id: int) -> tuple[str, ...]:
+    """What Flow was seen to do otherwise than asked, e.g. references that did not arrive; each once."""
+    events = await jobs.events(kit.db, job_id)
+    said = [str((event.data or {}).get("text", "")) for event in events if event.type == "warning"]
+    return tuple(dict.fromkeys(said))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.models import Asset, JobState, Render, Stage, Take
+from flowkit_mcp.domain.models import Asset, JobKind, JobState, Render, Stage, Take
 from flowkit_mcp.domain.models import Job as JobRow
 from flowkit_mcp.errors import NotFound
 from flowkit_mcp.sdk.jobs import Planned
@@ -19,7 +19,14 @@ from flowkit_mcp.store import catalog, jobs, takes
 #: Jobs that go on by themselves.
 MOVING = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
 
-_NOUNS = {Stage.IMAGE: "image", Stage.VIDEO: "clip", Stage.UPSCALE: "upscale"}
+#: What people call what a stage makes.
+NOUNS = {
+    Stage.REFERENCE: "reference image",
+    Stage.IMAGE: "image",
+    Stage.VIDEO: "clip",
+    Stage.UPSCALE: "upscale",
+    Stage.IMAGE_UPSCALE: "image upscale",
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,9 @@ async def live_job(kit: FlowKit, planned: Planned) -> JobRow | None:
 
 
 async def describe(kit: FlowKit, job: JobRow) -> str:
-    """`scene 3 VERTICAL clip`, `reference image of Mai`, `VERTICAL film`."""
+    """`scene 3 VERTICAL clip`, `reference image of Mai`, `VERTICAL film`, `list projects in Flow`."""
+    if job.kind is JobKind.HOUSEKEEPING:
+        return f"{str(job.request['action']).replace('_', ' ')} in Flow"
     if job.character_id is not None:
         character = await catalog.character(kit.db, job.character_id)
         return f"reference image of {character.name}"
@@ -65,9 +74,9 @@ async def describe(kit: FlowKit, job: JobRow) -> str:
         try:
             scene = await catalog.scene(kit.db, job.scene_id)
         except NotFound:
-            return f"{job.orientation} {_NOUNS[job.stage]}"
+            return f"{job.orientation} {NOUNS[job.stage]}"
         removed = " (removed)" if scene.removed_at else ""
-        return f"scene {scene.number}{removed} {job.orientation} {_NOUNS[job.stage]}"
+        return f"scene {scene.number}{removed} {job.orientation} {NOUNS[job.stage]}"
     return f"{job.orientation} film"
 
 

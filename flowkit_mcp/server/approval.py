@@ -1,4 +1,4 @@
-"""Spending asks the person, not the model. One way in for every tool that may cost credits.
+"""Spending asks the person, not the model. One way in for every tool that may cost credits or cannot be undone.
 
 A paid tool is written as a function that plans: it checks, prices and returns a `Proposal`. `spending` makes the tool
 of it: plan, ask if it costs more than the person said may pass unasked, then carry out. In both protocol eras the
@@ -64,7 +64,7 @@ def spending(plan: Planner, title: str, acts: ToolAnnotations = MAKES) -> Strict
         backstage(given["ctx"]).desk.answered(proposal)
         if not isinstance(answer, AcceptedElicitation):
             raise NotApproved(
-                f"the person answered {answer.action!r} to {proposal.credits} credits; "
+                f"the person answered {answer.action!r} to {proposal.what}; "
                 "nothing was started and nothing was spent"
             )
         return await proposal.carry_out()
@@ -110,7 +110,8 @@ def _annotate(
 
 async def _ask(proposal: Proposal, approval: str | None, ctx: Ctx) -> Consent | Elicit[Consent]:
     stage = backstage(ctx)
-    if proposal.credits <= stage.kit.settings.auto_approve_credits:
+    free = proposal.credits <= stage.kit.settings.auto_approve_credits
+    if free and proposal.question is None:
         return Consent()
     if can_ask(ctx):
         wording = await _wording(stage.kit, proposal)
@@ -120,7 +121,7 @@ async def _ask(proposal: Proposal, approval: str | None, ctx: Ctx) -> Consent | 
     stale = f"{approval!r} is used up, expired or for something else; " if approval else ""
     raise ApprovalNeeded(
         f"{stale}nothing was started and nothing was spent. {await _wording(stage.kit, proposal)}",
-        hint="Tell the person this price in full. Only if they agree, call again with the same "
+        hint="Tell the person this in full. Only if they agree, call again with the same "
         f"arguments and approval={stage.desk.quote(proposal)!r} (good once, for 15 minutes).",
     )
 
@@ -133,6 +134,8 @@ def can_ask(ctx: Ctx) -> bool:
 
 
 async def _wording(kit: FlowKit, proposal: Proposal) -> str:
+    if proposal.question is not None:
+        return proposal.question
     account = await kit.account()
     where = "the Flow simulator (play money)" if kit.settings.simulated else "Google Flow"
     balance = "unknown" if account.credits is None else f"{account.credits}"

@@ -92,16 +92,29 @@ class Batch:
         )
 
     async def start(self) -> CallToolResult:
-        """Put everything that was planned into the queue."""
+        """Put everything that was planned into the queue; what is refused now does not hide what was started.
+
+        Raises:
+            RequestError: nothing at all could be started.
+        """
         ids = list(self.at_work)
+        credits = 0
         for planned in self.planned:
-            ids.append((await Job.enqueue(self.kit, planned)).id)
+            try:
+                job = await Job.enqueue(self.kit, planned)
+            except RequestError as error:  # e.g. somebody else has put the slot to work meanwhile
+                self.refused.append((planned.what, error))
+                continue
+            ids.append(job.id)
+            credits += planned.credits if job.new else 0
+        if self.planned and self.refused and not (ids or self.films):
+            raise self._nothing_is_ready()
         ids = list(dict.fromkeys(ids))
         lines = [(await job_line(self.kit, await self.kit.job(id)))[0] for id in ids]
         not_ready = self._not_ready()
         result = Started(
             jobs=lines[:_LISTED],
-            credits=sum(planned.credits for planned in self.planned),
+            credits=credits,
             films=[film for film, _ in self.films] or None,
             skipped=self.skipped[:_LISTED] or None,
             not_ready=not_ready[:8] or None,

@@ -22,12 +22,21 @@ _MOST = 200
 
 @dataclass(frozen=True)
 class Proposal:
-    """Something checked and priced. `carry_out` does it; nothing has been done before that."""
+    """Something checked and priced. `carry_out` does it; nothing has been done before that.
+
+    `question`: what the person is asked, even though it is free, because it cannot be undone.
+    """
 
     key: str
     credits: int
     lines: tuple[str, ...]
     carry_out: Callable[[], Awaitable[CallToolResult]]
+    question: str | None = None
+
+    @property
+    def what(self) -> str:
+        """What a person says yes or no to, in a few words."""
+        return "this" if self.question else f"{self.credits} credits"
 
 
 def key_of(parts: Iterable[object]) -> str:

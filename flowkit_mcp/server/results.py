@@ -58,7 +58,9 @@ class Skipped(Result):
 
 
 class JobLine(Result):
-    """A job in a list. `credits`: agreed price before it ends, then what was charged."""
+    """A job in a list. `credits`: agreed price before it ends, then what was charged. `warnings`: what Flow was seen
+    to do otherwise than asked.
+    """
 
     job: int
     what: str
@@ -69,6 +71,7 @@ class JobLine(Result):
     path: str | None = None
     size: str | None = None
     why: str | None = None
+    warnings: list[str] | None = None
 
 
 class Film(Result):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.models import Asset, Job, JobState, Render, Slot
+from flowkit_mcp.domain.models import Asset, Job, JobState, Render, Slot, Stage
+from flowkit_mcp.sdk.jobs import warnings_of
 from flowkit_mcp.sdk.overview import Made, describe, film, made
 from flowkit_mcp.server.results import Film, JobLine, cut
 
@@ -21,6 +22,11 @@ def slot_state(slot: Slot) -> str:
         job = f"job {slot.job_id} {slot.job_state}"
         return job if slot.take_id is None else f"{state}, {job}"
     return state
+
+
+def worth_telling(slot: Slot) -> bool:
+    """Whether a slot is told of though it is empty: nobody misses a larger picture that was never asked for."""
+    return slot.stage is not Stage.IMAGE_UPSCALE or slot.take_id is not None or bool(slot.job_id)
 
 
 def size_of(asset: Asset) -> str | None:
@@ -51,6 +57,7 @@ async def job_line(kit: FlowKit, job: Job) -> tuple[JobLine, list[tuple[str, Pat
         path=str(done.path) if done else None,
         size=size_of(done.asset) if done else None,
         why=None if why is None else cut(why, 400),
+        warnings=[cut(text, 200) for text in await warnings_of(kit, job.id)][:3] or None,
     )
     return line, [(what, done.path)] if done else []
 

@@ -18,7 +18,10 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "generate_video",
         {"video": "Film", "mode": "strt"},
-        ["'mode' must be one of 'auto', 'start' or 'start_end', not 'strt'", "mean 'start'"],
+        [
+            "'mode' must be one of 'auto', 'start', 'start_end', 'references', 'text' or 'extend'",
+            "mean 'start'",
+        ],
     ),
     (
         "add_scene",

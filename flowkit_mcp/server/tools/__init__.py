@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from flowkit_mcp.server.schemas import StrictTool
-from flowkit_mcp.server.tools import cast, edit, generate, jobs, projects, scenes, system, view
+from flowkit_mcp.server.tools import (
+    cast,
+    edit,
+    flow,
+    generate,
+    jobs,
+    projects,
+    scenes,
+    system,
+    view,
+)
 
 _ORDER: list[str] = list(
     "status create_project list_projects get_project update_project "
     "add_character update_character upload_image add_video update_video "
     "add_scene update_scene move_scene remove "
     "generate_image edit_image generate_video upscale "
-    "wait list_jobs cancel_job resolve_job select_take merge".split()
+    "wait list_jobs cancel_job resolve_job select_take merge flow_library".split()
 )
 
-_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit)
+_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit, flow)
 
 ALL: tuple[StrictTool, ...] = tuple(
     sorted(

@@ -29,7 +29,7 @@ from flowkit_mcp.server.handles import (
 )
 from flowkit_mcp.server.results import Result, reply
 from flowkit_mcp.server.schemas import ADDS, SETS, tool
-from flowkit_mcp.server.words import film_of, size_of, slot_state
+from flowkit_mcp.server.words import film_of, size_of, slot_state, worth_telling
 
 
 class Selected(Result):
@@ -46,7 +46,7 @@ async def select_take(
     take: Annotated[int, Field(ge=1, description="Its number")],
     scene: SceneName | None = None,
     character: Annotated[str | None, Field(description="For a reference image")] = None,
-    stage: Literal["image", "video", "upscale"] = "image",
+    stage: Literal["image", "video", "upscale", "image_upscale"] = "image",
     orientation: OneOrientation = None,
     video: InVideo = None,
     project: InProject = None,
@@ -77,7 +77,7 @@ async def select_take(
             take=take,
             path=str(kept.path),
             size=size_of(kept.asset),
-            slots={slot.stage.value: slot_state(slot) for slot in slots},
+            slots={slot.stage.value: slot_state(slot) for slot in slots if worth_telling(slot)},
             next="Stale slots are made anew with generate_video or upscale.",
         ),
         [(what, kept.path)],

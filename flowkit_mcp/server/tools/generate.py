@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast, get_args
 
 from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.models import Orientation, Stage
+from flowkit_mcp.domain.models import Orientation, Slot, Stage
 from flowkit_mcp.errors import InvalidSetting, NotReady
 from flowkit_mcp.sdk.character import Character
 from flowkit_mcp.sdk.jobs import Planned
+from flowkit_mcp.sdk.options import ClipSize, PictureSize, VideoMode
+from flowkit_mcp.sdk.overview import NOUNS
 from flowkit_mcp.sdk.project import Project, Video
 from flowkit_mcp.sdk.scene import Scene
 from flowkit_mcp.server.approval import spending
@@ -23,6 +25,7 @@ from flowkit_mcp.server.handles import (
     InProject,
     InVideo,
     Names,
+    OneOrMore,
     Orientations,
     SceneName,
     Scenes,
@@ -69,12 +72,12 @@ async def generate_image(
     )
     owner = await _owner(kit, home, project)
     found = await find_scenes(kit, scenes or [], video, project)
-    cast = [await find_character(kit, one, owner) for one in characters or []]
+    people = [await find_character(kit, one, owner) for one in characters or []]
     if missing:
         here = await home.get_scenes() if home is not None else []
-        cast += await _empty_cast(owner, cast)
+        people += await _empty_cast(owner, people)
         found += [scene for scene in here if scene.id not in {one.id for one in found}]
-    for one in cast:
+    for one in people:
         what = f"reference image of {one.name}"
         if batch.wanted(what, await one.slot(), new_take=new_take):
             at = owner or await _project_of(kit, one)
@@ -129,23 +132,40 @@ async def generate_video(
     missing: Missing = False,
     orientations: Orientations = None,
     mode: Annotated[
-        Literal["auto", "start", "start_end"],
-        Field(description="start_end ends on the image of the scene that continues; auto: if any"),
+        VideoMode,
+        Field(
+            description="From: start = its first frame; start_end = also the image of the scene that continues it; "
+            "auto = whichever; references = pictures of its cast; text = words alone; extend = the clip it continues"
+        ),
     ] = "auto",
     model: ModelName = None,
     duration_s: Annotated[int | None, Field(ge=1, le=60)] = None,
+    resolution: Annotated[
+        Literal["360p", "720p"] | None, Field(description="360p: cheap drafts with Omni")
+    ] = None,
+    voices: Annotated[
+        list[str], OneOrMore, Field(description="Preset voices (e.g. charon), for references")
+    ] = [],  # noqa: B006 - pydantic copies it, and the schema is smaller than with None
     seed: Seed = None,
     new_take: NewTake = False,
 ) -> Proposal:
-    """Make clips from the first frames of scenes (generate_image first). Returns jobs at once; asks the person,
-    with the price of all. Then wait, and merge or upscale.
+    """Make clips of scenes: from their first frames (generate_image first), from pictures of their cast, from words, or
+    from the clip they continue. Returns jobs at once; asks the person, with the price of all. Then wait, and merge or
+    upscale.
     """
     _something(scenes, missing, new_take)
     batch = Batch(kit_of(ctx), again="call generate_video again", only_missing=missing)
 
     def planning(scene: Scene, side: Orientation) -> Awaitable[Planned]:
         return scene.plan_video(
-            side, mode=mode, model=model, duration_s=duration_s, new_take=new_take, seed=seed
+            side,
+            mode=mode,
+            model=model,
+            duration_s=duration_s,
+            resolution=resolution,
+            voices=voices,
+            new_take=new_take,
+            seed=seed,
         )
 
     for scene in await _chosen(batch.kit, video, project, scenes, missing):
@@ -160,21 +180,48 @@ async def upscale(
     scenes: Scenes = None,
     missing: Missing = False,
     orientations: Orientations = None,
-    resolution: Literal["1080p", "4K"] = "1080p",
+    what: Literal["clips", "pictures"] = "clips",
+    resolution: Annotated[
+        Literal["720p", "1080p", "4K", "2K"] | None,
+        Field(
+            description="Clips: 1080p (default), 4K, or 720p of 360p drafts; pictures: 2K (default), 4K"
+        ),
+    ] = None,
     new_take: NewTake = False,
 ) -> Proposal:
-    """Make larger versions of clips in use, kept beside them as files of their own. Returns jobs at once;
-    asks the person if it costs. merge joins the clips as they are.
+    """Make larger versions of clips or first frames in use, kept beside them as files of their own. Returns jobs at
+    once; asks the person if it costs. merge joins the clips as they are.
     """
     _something(scenes, missing, new_take)
+    stage, size = _larger(what, resolution)
     batch = Batch(kit_of(ctx), again="call upscale again", only_missing=missing)
 
     def planning(scene: Scene, side: Orientation) -> Awaitable[Planned]:
-        return scene.plan_upscale(side, resolution=resolution, new_take=new_take)
+        if stage is Stage.IMAGE_UPSCALE:
+            picture = cast(PictureSize, size)
+            return scene.plan_image_upscale(side, resolution=picture, new_take=new_take)
+        clip = cast(ClipSize, size)
+        return scene.plan_upscale(side, resolution=clip, new_take=new_take)
 
     for scene in await _chosen(batch.kit, video, project, scenes, missing):
-        await _each(batch, scene, Stage.UPSCALE, orientations, new_take, planning)
+        await _each(
+            batch, scene, stage, orientations, new_take, planning, None if missing else size
+        )
     return batch.proposal()
+
+
+_SIZES = {"clips": get_args(ClipSize), "pictures": get_args(PictureSize)}
+
+
+def _larger(what: str, resolution: str | None) -> tuple[Stage, str]:
+    """The stage and the size that are meant."""
+    stage = Stage.UPSCALE if what == "clips" else Stage.IMAGE_UPSCALE
+    size = resolution or ("1080p" if what == "clips" else "2K")
+    if size not in _SIZES[what]:
+        raise InvalidSetting(
+            f"{what} cannot be made {size}", hint=f"Use {' or '.join(_SIZES[what])} for {what}."
+        )
+    return stage, size
 
 
 # ---- what is meant -------------------------------------------------------------------------------
@@ -259,19 +306,27 @@ async def _each(
     orientations: Sides,
     new_take: bool,
     planning: PlanScene,
+    size: str | None = None,
 ) -> None:
-    """Plan one stage of a scene in each orientation."""
+    """Plan one stage of a scene in each orientation; what is there in another `size` is not the same."""
     slots = await scene.slots()
-    noun = {Stage.IMAGE: "image", Stage.VIDEO: "clip", Stage.UPSCALE: "upscale"}[stage]
     for side in orientations_of(scene.video, orientations):
-        what = f"scene {scene.number} {side} {noun}"
-        if batch.wanted(what, slots[side, stage], new_take=new_take):
+        what = f"scene {scene.number} {side} {NOUNS[stage]}"
+        slot = slots[side, stage]
+        another = new_take or (size is not None and await _other_size(scene, slot, size))
+        if batch.wanted(what, slot, new_take=another):
             await batch.plan(what, partial(planning, scene, side))
+
+
+async def _other_size(scene: Scene, slot: Slot, size: str) -> bool:
+    """Whether the slot holds a larger version, but of another size."""
+    made = await scene.takes(slot.orientation, slot.stage)
+    return any(one.id == slot.take_id and one.params.get("resolution") != size for one in made)
 
 
 TOOLS = (
     spending(generate_image, "Generate images"),
     spending(edit_image, "Edit an image"),
     spending(generate_video, "Generate clips"),
-    spending(upscale, "Upscale clips"),
+    spending(upscale, "Upscale clips or pictures"),
 )

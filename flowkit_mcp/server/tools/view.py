@@ -15,10 +15,11 @@ from flowkit_mcp.server.context import Ctx, kit_of
 from flowkit_mcp.server.handles import Detail, InVideo
 from flowkit_mcp.server.results import Film, Result, cut, reply
 from flowkit_mcp.server.schemas import READS, tool
-from flowkit_mcp.server.words import film_of, slot_state
+from flowkit_mcp.server.words import film_of, slot_state, worth_telling
 
 _PAGE = {"concise": 15, "full": 6}
 _CAST = {"concise": 40, "full": 15}
+_SHOWN = (Stage.IMAGE, Stage.VIDEO, Stage.UPSCALE, Stage.IMAGE_UPSCALE)
 
 
 class Full(Result):
@@ -167,7 +168,8 @@ async def _scene(
         held = {slot.stage: slot for slot in slots if slot.orientation is orientation}
         shown[orientation.value] = {
             stage.value: _slot(kit, held[stage], full)
-            for stage in (Stage.IMAGE, Stage.VIDEO, Stage.UPSCALE)
+            for stage in _SHOWN
+            if worth_telling(held[stage])
         }
     parent = numbers.get(row.parent_scene_id or "")
     return SceneView(
