@@ -1,0 +1,314 @@
+// @ts-check
+/**
+ * The Flow tabs of this browser profile: finding them, looking at them, choosing one.
+ *
+ * A tab is chosen by what its page answers, not by being first. Nothing is ever opened or shown from here
+ * without a click in the panel.
+ */
+
+import { FLOW, LABS, LABS_API } from "./flow_api.js";
+import { choose, situation, wireState, words } from "./flow_words.js";
+import { PageFault, runInPage } from "./inject.js";
+import { CannotCall } from "./protocol.js";
+import { readSeen } from "./seen.js";
+import { lookAtPage } from "../page/look.js";
+
+/** @typedef {import("./flow_words.js").Tab} Tab */
+/** @typedef {import("./flow_words.js").Granted} Granted */
+/** @typedef {import("./seen.js").Seen} Seen */
+/** @typedef {import("./labs_session.js").LabsSessions} LabsSessions */
+
+export const PAGE_LIMIT_MS = 10_000;
+const LOOK_LIMIT_MS = 2_000;
+const MOST_TABS = 8;
+const PAGES = [`${FLOW}/*`, `${LABS}/fx`, `${LABS}/fx/*`];
+const RELOAD_AGAIN_MS = 60_000;
+
+/** One document in one tab, to run a call in. */
+export class Page {
+  /**
+   * @param {number} tabId
+   * @param {Seen} seen
+   */
+  constructor(tabId, seen) {
+    this.tabId = tabId;
+    this.seen = seen;
+  }
+
+  /**
+   * @template {any[]} A
+   * @param {(...args: A) => unknown} func
+   * @param {A} args
+   * @param {number} limitMs
+   */
+  async run(func, args, limitMs) {
+    const place = { tabId: this.tabId, documentId: this.seen.documentId };
+    return (await runInPage(place, func, args, limitMs)).value;
+  }
+}
+
+export class FlowTabs {
+  /** @type {Tab[]} */
+  #tabs = [];
+  /** @type {Granted} */
+  #granted = { flow: true, labs: false, api: false };
+  /** @type {number | undefined} */
+  #chosen;
+  /** @type {Set<string>} Documents that Flow no longer answers. */
+  #outdated = new Set();
+  /** @type {Map<number, number>} When a tab was last reloaded by us. */
+  #reloaded = new Map();
+  /** @type {Map<string, number>} Calls under way, by document. */
+  #busy = new Map();
+  /** @type {Promise<void> | null} */
+  #looking = null;
+  #pageLoads = 0;
+  #sessions;
+  #changed;
+  /** The account last worked with, and whether Flow was simulated when last seen. @type {{account: string | null, simulated: boolean}} */
+  memory = { account: null, simulated: false };
+
+  /**
+   * @param {LabsSessions} sessions
+   * @param {() => void} changed Called when a look may have changed something.
+   */
+  constructor(sessions, changed) {
+    this.#sessions = sessions;
+    this.#changed = changed;
+  }
+
+  get #tab() {
+    return this.#tabs.find((tab) => tab.id === this.#chosen);
+  }
+
+  /** The situation in words. */
+  get words() {
+    const tab = this.#tab;
+    const outdated = tab?.seen !== undefined && this.#outdated.has(tab.seen.documentId);
+    return situation(tab, this.#granted, { account: this.memory.account, outdated });
+  }
+
+  /** What FlowKit is told. */
+  get wire() {
+    const more = { simulated: this.memory.simulated, pageLoads: this.#pageLoads };
+    return wireState(this.#tab, this.words.state, more);
+  }
+
+  /** For the panel. */
+  get tabs() {
+    return this.#tabs.map(({ id, title }) => ({ id, title, chosen: id === this.#chosen }));
+  }
+
+  get chosen() {
+    return this.#chosen;
+  }
+
+  /** Legacy hosts that are wanted now and not granted. */
+  get needsHosts() {
+    const { flow, labs, api } = this.#granted;
+    if (!flow) return [`${FLOW}/*`];
+    const legacy = this.#tab?.seen?.lane === "labs" || this.words.state === "not_served";
+    if (!legacy) return [];
+    return [...(labs ? [] : [`${LABS}/*`]), ...(api ? [] : [`${LABS_API}/*`])];
+  }
+
+  /** @param {number} tabId */
+  knows(tabId) {
+    return this.#tabs.some((tab) => tab.id === tabId);
+  }
+
+  /** Look at all Flow tabs. Looks asked for meanwhile get what comes of the one after it. */
+  async look() {
+    while (this.#looking) await this.#looking;
+    this.#looking = this.#lookNow().finally(() => (this.#looking = null));
+    return this.#looking;
+  }
+
+  async #lookNow() {
+    this.#granted = await granted();
+    const open = await chrome.tabs.query({ url: PAGES });
+    const tabs = await Promise.all(open.slice(0, MOST_TABS).map((tab) => this.#lookAt(tab)));
+    const before = new Set(this.#tabs.map((tab) => tab.seen?.documentId));
+    this.#pageLoads += tabs.filter(({ seen }) => seen && !before.has(seen.documentId)).length;
+    this.#tabs = tabs;
+    const chosen = choose(tabs, { chosen: this.#chosen, account: this.memory.account });
+    if (chosen && chosen.id !== this.#chosen) {
+      // So that Chrome does not unload it while work is under way. No permission is needed for this.
+      chrome.tabs.update(chosen.id, { autoDiscardable: false }).catch(() => {});
+    }
+    this.#chosen = chosen?.id;
+    if (chosen?.seen) this.memory.simulated = chosen.seen.simulated;
+    const documents = new Set(tabs.flatMap(({ seen }) => (seen ? [seen.documentId] : [])));
+    this.#sessions.keepOnly(documents);
+    for (const id of this.#outdated) if (!documents.has(id)) this.#outdated.delete(id);
+    this.#changed();
+  }
+
+  /**
+   * @param {chrome.tabs.Tab} tab
+   * @returns {Promise<Tab>}
+   */
+  async #lookAt(tab) {
+    const id = /** @type {number} */ (tab.id);
+    /** @type {Tab} */
+    const about = { id, title: tab.title ?? "", standing: "loading", active: tab.active };
+    if (tab.discarded) return { ...about, standing: "discarded" };
+    try {
+      const { value, documentId } = await runInPage({ tabId: id }, lookAtPage, [], LOOK_LIMIT_MS);
+      const seen = await readSeen(value, documentId);
+      if (seen === null) return { ...about, standing: tab.status === "complete" ? "silent" : "loading" };
+      if (seen.lane === "labs") await this.#askSession(new Page(id, seen));
+      return { ...about, standing: "seen", seen };
+    } catch (error) {
+      if (!(error instanceof PageFault)) throw error;
+      if (error.why === "withheld") return { ...about, standing: "withheld" };
+      if (error.why === "gone") return about;
+      const asleep = /** @type {any} */ (tab).frozen === true || tab.status === "complete";
+      return { ...about, standing: asleep ? "frozen" : "loading" };
+    }
+  }
+
+  /** @param {Page} page A page of labs.google tells who is signed in only when asked: once per document. */
+  async #askSession(page) {
+    const session = await this.#sessions.known(page, PAGE_LIMIT_MS);
+    page.seen.signedIn = session.signedIn;
+    page.seen.account = session.account;
+    if (session.moved) this.#outdated.add(page.seen.documentId);
+  }
+
+  /**
+   * The page to make this call in, looked at just now.
+   * @param {{lane: string, captcha?: string | null}} call
+   * @param {boolean} simulated What the FlowKit at the other end works with.
+   * @returns {Promise<Page>}
+   * @throws {CannotCall} Nothing has left.
+   */
+  async pageFor(call, simulated) {
+    const until = Date.now() + PAGE_LIMIT_MS;
+    for (let first = true; ; first = false) {
+      if (!(first && (await this.#stillGood()))) await this.look();
+      const tab = this.#tab;
+      const waits = tab?.standing === "loading" && Date.now() < until;
+      if (!waits) return this.#usable(tab, call, simulated);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+  }
+
+  /** The chosen tab alone is looked at where that is enough: another one that sleeps takes seconds. */
+  async #stillGood() {
+    const before = this.#tab;
+    const tab = before?.seen ? await chrome.tabs.get(before.id).catch(() => null) : null;
+    if (!before || !tab) return false;
+    const now = await this.#lookAt(tab);
+    if (now.seen?.documentId !== before.seen?.documentId) return false;
+    this.#tabs = this.#tabs.map((one) => (one === before ? now : one));
+    this.#changed();
+    return ["ready", "other_account"].includes(this.words.state);
+  }
+
+  /**
+   * @param {Tab | undefined} tab
+   * @param {{lane: string, captcha?: string | null}} call
+   * @param {boolean} simulated
+   */
+  #usable(tab, { lane, captcha }, simulated) {
+    const { state, message, next_step: nextStep } = this.words;
+    /** @type {Record<string, string>} */
+    const codes = {
+      discarded: "FLOW_TAB_DISCARDED",
+      signed_out: "NOT_SIGNED_IN",
+      outdated: "NO_FLOW_TAB",
+      no_permission: "HOST_PERMISSION_WITHHELD",
+      no_api_permission: "HOST_PERMISSION_WITHHELD",
+    };
+    const good = ["ready", "other_account", "person_needed"].includes(state);
+    if (!tab?.seen || !good) throw new CannotCall(codes[state] ?? "NO_FLOW_TAB", message, { nextStep });
+    if (tab.seen.simulated !== simulated) {
+      const kind = tab.seen.simulated ? "a simulated" : "the real";
+      throw new CannotCall("NO_FLOW_TAB", `this tab shows ${kind} Flow, and FlowKit works with the other`);
+    }
+    if (tab.seen.lane !== lane) {
+      throw new CannotCall("NO_FLOW_TAB", `this account is served in lane ${tab.seen.lane}`);
+    }
+    if (captcha && !tab.seen.captcha && !/\/project\//.test(tab.seen.path)) {
+      throw new CannotCall("NO_GRECAPTCHA", "this page of Flow has no captcha", {
+        nextStep: "Open a project in the Flow tab.",
+      });
+    }
+    return new Page(tab.id, tab.seen);
+  }
+
+  /**
+   * While `work` runs in this document its tab is not reloaded by us.
+   * @template T
+   * @param {Page} page
+   * @param {() => Promise<T>} work
+   */
+  async during(page, work) {
+    const id = page.seen.documentId;
+    this.#busy.set(id, (this.#busy.get(id) ?? 0) + 1);
+    try {
+      return await work();
+    } finally {
+      const left = (this.#busy.get(id) ?? 1) - 1;
+      if (left > 0) this.#busy.set(id, left);
+      else this.#busy.delete(id);
+    }
+  }
+
+  /**
+   * Flow answered as if this page were of yesterday (signed out, moved to the other lane): show that, and load
+   * it anew where nothing is under way in it. At most once a minute for a tab.
+   * @param {Page} page
+   */
+  async doubt(page) {
+    const { documentId } = page.seen;
+    this.#outdated.add(documentId);
+    const last = this.#reloaded.get(page.tabId) ?? 0;
+    if ((this.#busy.get(documentId) ?? 0) <= 1 && Date.now() - last > RELOAD_AGAIN_MS) {
+      this.#reloaded.set(page.tabId, Date.now());
+      await chrome.tabs.reload(page.tabId).catch(() => {});
+      const until = Date.now() + PAGE_LIMIT_MS;
+      do {
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        await this.look();
+      } while (this.words.state === "loading" && Date.now() < until);
+    } else {
+      await this.look();
+    }
+  }
+
+  /** @param {boolean} shown A check for a person has come up, or gone, while a token was waited for. */
+  noteChallenge(shown) {
+    const seen = this.#tab?.seen;
+    if (!seen || seen.challenge === shown) return;
+    seen.challenge = shown;
+    this.#changed();
+  }
+
+  /** All pages that answer, for calls whose page is not known any more. @returns {Page[]} */
+  pages() {
+    return this.#tabs.flatMap((tab) => (tab.seen ? [new Page(tab.id, tab.seen)] : []));
+  }
+
+  /** On a click only: bring the Flow tab to the front. */
+  async show() {
+    const tab = this.#tab;
+    if (!tab) throw new CannotCall("NO_FLOW_TAB", words("none").message, { nextStep: words("none").next_step });
+    const { windowId } = await chrome.tabs.update(tab.id, { active: true });
+    await chrome.windows.update(windowId, { focused: true });
+  }
+
+  /** On a click only: open Flow where this account is served. */
+  async open() {
+    const legacy = this.words.state === "not_served" && this.#granted.labs;
+    await chrome.tabs.create({ url: legacy ? `${LABS}/fx/tools/flow` : `${FLOW}/` });
+  }
+}
+
+/** @returns {Promise<Granted>} */
+async function granted() {
+  const has = (/** @type {string} */ host) => chrome.permissions.contains({ origins: [`${host}/*`] });
+  const [flow, labs, api] = await Promise.all([has(FLOW), has(LABS), has(LABS_API)]);
+  return { flow, labs, api };
+}

@@ -1,0 +1,70 @@
+// @ts-check
+/** What a page said of itself, read as untrusted data, and the label of the account it shows. */
+
+import { FLOW, LABS } from "./flow_api.js";
+
+/** @typedef {import("./protocol.js").Lane} Lane */
+/**
+ * @typedef {object} Seen
+ * @property {string} documentId
+ * @property {Lane} lane
+ * @property {string} path Without `/u/<n>`.
+ * @property {boolean} about The page for people who have no Flow here.
+ * @property {boolean} signedIn
+ * @property {string | null} account A label, never the whole address.
+ * @property {boolean} simulated
+ * @property {boolean} captcha
+ * @property {boolean} challenge A check for a person is on the screen.
+ */
+
+/**
+ * @param {unknown} value What page/look.js returned.
+ * @param {string} documentId
+ * @returns {Promise<Seen | null>} Null if that is no page of Flow, or not yet.
+ */
+export async function readSeen(value, documentId) {
+  if (typeof value !== "object" || value === null) return null;
+  const page = /** @type {Record<string, unknown>} */ (value);
+  const lane = laneOf(page);
+  if (lane === null || typeof page.path !== "string" || page.ready === "loading") return null;
+  const simulated = page.simulated === true;
+  return {
+    documentId,
+    lane,
+    path: page.path.slice(0, 400).replace(/^\/u\/\d+(?=\/|$)/, "") || "/",
+    about: lane === "batchexecute" && page.values !== true,
+    signedIn: lane === "batchexecute" && page.signedIn === true,
+    account: lane === "batchexecute" ? await accountLabel(page.account, simulated) : null,
+    simulated,
+    captcha: page.captcha === true,
+    challenge: page.challenge === true,
+  };
+}
+
+/**
+ * @param {Record<string, unknown>} page
+ * @returns {Lane | null}
+ */
+function laneOf(page) {
+  if (page.origin === FLOW) return "batchexecute";
+  const path = typeof page.path === "string" ? page.path : "";
+  return page.origin === LABS && /^\/fx(\/|$)/.test(path) ? "labs" : null;
+}
+
+/**
+ * Enough to tell accounts apart and to recognise one's own, without the address: `j…@example.com (4f1c)`.
+ * @param {unknown} name The address, or the simulator's name of an account.
+ * @param {boolean} simulated
+ * @returns {Promise<string | null>}
+ */
+export async function accountLabel(name, simulated) {
+  if (typeof name !== "string" || name === "" || name.length > 320) return null;
+  if (simulated) return `simulated:${name.slice(0, 100)}`;
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(name.toLowerCase()));
+  const mark = Array.from(new Uint8Array(digest).slice(0, 2), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
+  const at = name.lastIndexOf("@");
+  const shown = at > 0 ? `${[...name][0]}…${name.slice(at, at + 60)}` : `${[...name][0]}…`;
+  return `${shown} (${mark})`;
+}
