@@ -1,5 +1,6 @@
 """Lane labs against the document's own examples."""
 
+import base64
 import copy
 from typing import Any
 
@@ -207,8 +208,16 @@ def test_long_ids_are_decoded_on_sight():
 
 def test_a_media_answer_about_another_id_is_none():
     assert labs_payloads.media({"name": UPLOAD}, MID) is None
-    found = labs_payloads.media({"name": MID, "video": {"encodedVideo": "QUJD"}}, MID)
-    assert found is not None and found.data == "QUJD"
+    clip = base64.b64encode(b"\0\0\0\x20ftypisom").decode()
+    found = labs_payloads.media({"name": MID, "video": {"encodedVideo": clip}}, MID)
+    assert found is not None and found.data == clip
+
+
+@pytest.mark.parametrize("body", [b"not a clip yet " * 100, b"", b"%"])
+def test_a_body_that_is_no_clip_means_that_the_clip_is_still_being_made(body: bytes):
+    early = base64.b64encode(body).decode()
+    found = labs_payloads.media({"name": MID, "video": {"encodedVideo": early}}, MID)
+    assert found is not None and (found.data, found.status) == (None, None)
 
 
 def test_the_catalogue_is_read_by_names():

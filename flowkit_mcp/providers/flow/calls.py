@@ -12,7 +12,13 @@ from typing import Any, TypeVar
 
 from flowkit_mcp.bridge.protocol import Result
 from flowkit_mcp.clock import Clock
-from flowkit_mcp.errors import NotConnected, Rejected
+from flowkit_mcp.errors import (
+    NotConnected,
+    ProviderError,
+    Rejected,
+    SignInRequired,
+    Transient,
+)
 from flowkit_mcp.providers.flow import (
     batchexecute,
     errors,
@@ -265,13 +271,34 @@ class Calls:
 
     async def ask(self, ask: Ask[T], *, instance: str | None = None) -> T:
         """Raises reply.Answered where Flow refuses with an error object, ProviderError for all else."""
-        result = await self._send(ask, instance=instance)
         try:
+            result = await self._send(ask, instance=instance)
             if ask.lane == "labs" and ask.name == "media.url" and result.error is None:
                 return ask.parse(result)
             return ask.parse(self._decoded(ask, result))
         except Unreadable as unreadable:
-            raise errors.from_unreadable(unreadable.kind, paying=False) from None
+            error = errors.from_unreadable(unreadable.kind, paying=False)
+            raise self.unless_moved(ask, error) from None
+        except reply.Answered as answered:
+            if self._moved(ask):
+                raise _moved() from None
+            raise answered
+        except ProviderError as error:
+            raise self.unless_moved(ask, error) from None
+
+    def unless_moved(self, ask: Ask[Any], error: ProviderError) -> ProviderError:
+        """The error, or what it means while the account was moved to the other lane under the call.
+
+        A refusal by a lane that the account is not served any more says that and nothing else. An unknown outcome
+        stays one.
+        """
+        refusal = isinstance(error, SignInRequired | NotConnected | Rejected)
+        return _moved() if refusal and self._moved(ask) else error
+
+    def _moved(self, ask: Ask[Any]) -> bool:
+        """The extension says so before it hands over the answer (docs/bridge-protocol.md, "Lane labs")."""
+        flow = self._channel.flow
+        return flow is not None and flow.lane not in (None, ask.lane)
 
     def _decoded(self, ask: Ask[Any], result: Result) -> Any:
         now = self._clock.now()
@@ -290,6 +317,10 @@ class Calls:
             timeout_s=row.limit_s,
             **options,
         )
+
+
+def _moved() -> Transient:
+    return Transient("Flow now serves this account its other page", reason="LANE_CHANGED")
 
 
 def _address(result: Result) -> str | None:

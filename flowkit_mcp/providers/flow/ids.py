@@ -11,7 +11,8 @@ import hashlib
 import uuid
 from typing import NamedTuple
 
-_UPSCALED = {"1080p": "_upsampled", "4K": "_4k_upsampled"}  # flow-wire §0.4
+#: flow-wire §0.4, §8. For 720p, Omni's own, no suffix is told; it is taken to be the plain one [I].
+_UPSCALED = {"720p": "_upsampled", "1080p": "_upsampled", "4K": "_4k_upsampled"}
 _LONG_PREFIX = "CA"
 _LABS = ".labs"
 _OPERATION = "operation/"

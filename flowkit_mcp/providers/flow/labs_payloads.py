@@ -7,6 +7,7 @@ fits none of them raises `Unreadable("shape")`, so that a paying call with such 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -39,6 +40,8 @@ _STATUS = {
     "CANCELED": Status.CANCELLED,
     "SCHEDULED": Status.SCHEDULED,
 }
+_HEAD = 16  #: characters of base64: twelve bytes
+_PLAIN = str.maketrans("-_", "+/")
 _UNHEARD_OF = 0  #: keep waiting (flow-wire §7.1)
 _MODES = {
     "VIDEO_GENERATION_MODE_TEXT_TO_VIDEO": 1,
@@ -197,7 +200,7 @@ def media_record(row: Any, *, listed: bool = False) -> MediaRecord:
         video=clip is not None,
         image_url=_first(drawn, "fifeUrl", "imageUri"),
         video_url=text(get(shot, "fifeUrl")),
-        data=_first(shot, "encodedVideo") or _first(drawn, "encodedImage", "image"),
+        data=_clip(shot) or _first(drawn, "encodedImage", "image"),
         prompt=_first(drawn, "prompt") or _first(shot, "prompt"),
         seed=number(get(drawn, "seed")) if drawn else number(get(shot, "seed")),
         created_s=_moment(get(meta, "createTime")),
@@ -271,9 +274,22 @@ def _status(value: Any) -> int | None:
     return None if told is None else _STATUS.get(told.removeprefix(_PREFIX), _UNHEARD_OF)
 
 
+def _clip(shot: Any) -> str | None:
+    """A clip in base64. While it is made, a body that is none stands in its place (flow-wire §7.3)."""
+    data = _first(shot, "encodedVideo")
+    if data is None:
+        return None
+    try:
+        head = base64.b64decode(data[:_HEAD].translate(_PLAIN), validate=True)
+    except ValueError:
+        return None
+    return data if head[4:8] == b"ftyp" else None
+
+
 def _has_file(shot: Any, drawn: Any) -> bool:
     return bool(
-        _first(shot, "encodedVideo", "fifeUrl")
+        _clip(shot)
+        or _first(shot, "fifeUrl")
         or _first(drawn, "encodedImage", "image", "fifeUrl", "imageUri")
     )
 

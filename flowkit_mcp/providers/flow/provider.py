@@ -161,7 +161,7 @@ class FlowProvider:
             and not for_labs(client_ref)
         ):
             # No id follows for a picture there, and a look-up must know that. Nothing was sent.
-            raise Transient("Flow began to serve this account its older page")
+            raise Transient("Flow now serves this account its other page", reason="LANE_CHANGED")
         upscale = brief if isinstance(brief, UpscaleBrief | ImageUpscaleBrief) else None
         source, size = (upscale.source, upscale.resolution) if upscale else (None, None)
         expected = submission.expected_id(seeds, brief.media, source, size)
@@ -181,8 +181,8 @@ class FlowProvider:
                 resolution=size,
                 now=self._clock.now(),
             )
-        except ProviderError:
-            raise
+        except ProviderError as error:
+            raise self._calls.unless_moved(call.ask, error) from None
         except Exception as fault:
             # Whatever went wrong here may have happened after money was spent; it must not look like a refusal.
             raise OutcomeUnknown(
