@@ -22,6 +22,7 @@ from flowkit_mcp.providers.base import (
     Failed,
     Found,
     ImageBrief,
+    ImageUpscaleBrief,
     InFlight,
     NeverSent,
     Pending,
@@ -49,7 +50,7 @@ MODELS = (
     ),
     Model(
         key="clip_8s", family="clip", name="Clip", media=MediaKind.VIDEO, credits=12, duration_s=8,
-        modes=("start", "start_end"), resolution="720p",
+        modes=("text", "start", "start_end", "extend"), resolution="720p",
     ),
     Model(
         key="clip_4s", family="clip", name="Clip", media=MediaKind.VIDEO, credits=7, duration_s=4,
@@ -58,6 +59,14 @@ MODELS = (
     Model(
         key="up_1080p", family="upscale", name="Upscale", media=MediaKind.VIDEO, credits=3,
         modes=("upscale",), resolution="1080p",
+    ),
+    Model(
+        key="pic_2k", family="upscale", name="Picture 2K", media=MediaKind.IMAGE, credits=0,
+        modes=("upscale_image",), resolution="2K",
+    ),
+    Model(
+        key="pic_4k", family="upscale", name="Picture 4K", media=MediaKind.IMAGE, credits=5,
+        modes=("upscale_image",), resolution="4K",
     ),
     Model(
         key="up_4k", family="upscale", name="Upscale 4K", media=MediaKind.VIDEO, credits=None,
@@ -106,6 +115,18 @@ class FakeProvider:
     kept: list[Housekeeping] = field(default_factory=list)
     #: What `keep_house` answers, by action, or raises.
     house: dict[str, dict[str, Any] | FlowKitError] = field(default_factory=dict)
+    #: Said with every acceptance.
+    warnings: tuple[str, ...] = ()
+    #: What polls say instead of "not done yet".
+    stuck: str | None = None
+    #: Clips made larger are there already: the reply carries them, like larger pictures.
+    inline_clips: bool = False
+    #: Whether a look-up still finds what the reply carried.
+    keeps_inline: bool = True
+    can_cancel: bool | FlowKitError = False
+    cancelled: list[str] = field(default_factory=list)
+    looked_up: list[SentCall] = field(default_factory=list)
+    polled: list[str] = field(default_factory=list)
 
     LOSE = "lose"
     CUT = "cut"
@@ -145,6 +166,8 @@ class FakeProvider:
         if action == self.CUT:
             raise OutcomeUnknown("the connection went away before anything was sent")
         remote_id = f"media-{client_ref[:12]}"
+        if isinstance(brief, ImageUpscaleBrief):
+            remote_id = f"inline/{brief.source}/{brief.resolution}"
         line = Accepted(client_ref, remote_id, brief, brief.credits)
         self.ledger.append(line)
         self.submitted.set()
@@ -154,9 +177,23 @@ class FakeProvider:
             await self.hold.wait()
         if action == self.LOSE:
             raise OutcomeUnknown("the reply was lost")
-        return Submission(remote_id=remote_id, credits_after=self.credits - self.charged)
+        return self._reply(line)
+
+    def _reply(self, line: Accepted) -> Submission:
+        return Submission(
+            remote_id=line.remote_id,
+            credits_after=self.credits - self.charged,
+            inline=self._media(line) if self._inline(line) else None,
+            warnings=self.warnings,
+        )
+
+    def _inline(self, line: Accepted) -> bool:
+        if isinstance(line.brief, UpscaleBrief):
+            return self.inline_clips
+        return isinstance(line.brief, ImageUpscaleBrief)
 
     async def look_up(self, call: SentCall) -> Found:
+        self.looked_up.append(call)
         if self.in_flight_looks > 0:
             self.in_flight_looks -= 1
             return InFlight()
@@ -164,7 +201,9 @@ class FakeProvider:
             return CannotTell(evidence="this provider cannot be asked")
         for line in self.ledger:
             if line.client_ref == call.client_ref:
-                return Sent(submission=Submission(remote_id=line.remote_id))
+                if isinstance(line.brief, ImageUpscaleBrief) and not self.keeps_inline:
+                    return CannotTell(evidence="no id follows for such a call")
+                return Sent(submission=self._reply(line))
         return NeverSent(evidence="not in the ledger")
 
     async def forget(self, client_ref: str) -> None:
@@ -172,12 +211,16 @@ class FakeProvider:
 
     async def poll(self, remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
         answer: dict[str, Progress] = {}
+        self.polled += remote_ids
         for line in self.ledger:
             if line.remote_id not in remote_ids:
                 continue
+            if isinstance(line.brief, ImageUpscaleBrief):
+                answer[line.remote_id] = Failed(error=GenerationFailed("only in the reply"))
+                continue
             line.looks += 1
             if line.looks < self.looks_until_done:
-                answer[line.remote_id] = Pending()
+                answer[line.remote_id] = Pending(stuck=self.stuck)
             elif line.error is not None:
                 if isinstance(line.error, GenerationFailed):
                     line.refunded = line.error.charged == "refunded"
@@ -198,14 +241,28 @@ class FakeProvider:
 
     async def fetch(self, media: RemoteMedia, to: Path) -> None:
         line = next(line for line in self.ledger if line.remote_id == media.remote_id)
+        to.write_bytes(self._media(line))
+
+    @staticmethod
+    def _media(line: Accepted) -> bytes:
         wide = line.brief.orientation is Orientation.HORIZONTAL
         size = (96, 54) if wide else (54, 96)
-        if isinstance(line.brief, ImageBrief):
-            to.write_bytes(picture(size, line.client_ref))
-        elif isinstance(line.brief, UpscaleBrief):
-            to.write_bytes(clip((size[0] * 2, size[1] * 2)))
-        else:
-            to.write_bytes(clip(size))
+        large = (size[0] * 2, size[1] * 2)
+        match line.brief:
+            case ImageBrief():
+                return picture(size, line.client_ref)
+            case ImageUpscaleBrief():
+                return picture(large, line.client_ref)
+            case UpscaleBrief():
+                return clip(large)
+            case _:
+                return clip(size)
+
+    async def cancel(self, remote_id: str) -> bool:
+        self.cancelled.append(remote_id)
+        if isinstance(self.can_cancel, FlowKitError):
+            raise self.can_cancel
+        return self.can_cancel
 
     async def aclose(self) -> None:
         pass

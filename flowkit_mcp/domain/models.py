@@ -306,6 +306,8 @@ class Operation(Row):
     client_ref: str
     #: Which browser profile was asked to send it; its journal alone can say "never received".
     via: str | None
+    #: What was sent, with the provider's own ids (a `Brief`); what a look-up can search for.
+    brief: Json[dict[str, Any]]
     remote_id: str | None
     credits_estimate: int
     credits_before: int | None

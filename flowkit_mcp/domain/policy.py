@@ -36,10 +36,18 @@ class Verb(StrEnum):
     POLL = "poll"
     FETCH = "fetch"
     LOCAL = "local"
+    #: A free call that may change something at the provider; the same again does no harm.
+    HOUSE = "housekeeping"
 
     @property
     def reads(self) -> bool:
+        """Whether it only reads what is paid for already."""
         return self in (Verb.POLL, Verb.FETCH)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether doing it twice does no harm, so that what nobody understands is tried again."""
+        return self.reads or self is Verb.HOUSE
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,20 @@ async def remote_project(reads: Reads, project_id: str, provider: str, account: 
     return found[0]["remote_id"] if found else None
 
 
+async def remote_project_gone(tx: Tx, provider: str, remote_id: str, now: int) -> None:
+    """The provider has deleted a project: the next call makes another, and pictures are handed over anew."""
+    await tx.run(
+        "DELETE FROM project_remote WHERE provider = :p AND remote_id = :r", p=provider, r=remote_id
+    )
+    await tx.run(
+        """UPDATE asset_remote SET gone_at = :now
+            WHERE provider = :p AND remote_project_id = :r AND gone_at IS NULL""",
+        now=now,
+        p=provider,
+        r=remote_id,
+    )
+
+
 async def set_remote_project(
     tx: Tx, project_id: str, provider: str, account: str, remote_id: str, now: int
 ) -> None:

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from flowkit_mcp.domain.models import Job, JobEvent, JobState
+from flowkit_mcp.errors import Conflict
 from flowkit_mcp.store.database import Reads, Tx, marks, row, rows, the_row
 
 #: Repeated word for word wherever the partial indexes are to serve (design.md §3.8).
 LIVE = "state IN ('queued','running','waiting','needs_attention')"
 READY = "state IN ('queued','waiting')"
+#: What a queued job must be for its first call to cost nothing.
+FREE = "kind = 'HOUSEKEEPING'"
 
 
 async def job(reads: Reads, id: int) -> Job:
@@ -73,7 +76,11 @@ async def count_by_state(reads: Reads) -> dict[JobState, int]:
 
 
 async def enqueue(tx: Tx, *, now: int, **values: Any) -> tuple[Job, bool]:
-    """A new job, or the live one with the same fingerprint. Returns it and whether it is new."""
+    """A new job, or the live one with the same fingerprint. Returns it and whether it is new.
+
+    Raises:
+        Conflict: the live one is being cancelled, so it will bring nothing.
+    """
     values["request"] = json.dumps(values["request"])
     names = ", ".join(values)
     places = ", ".join(f":{name}" for name in values)
@@ -89,6 +96,11 @@ async def enqueue(tx: Tx, *, now: int, **values: Any) -> tuple[Job, bool]:
     existing = await live_job(tx, values["fingerprint"])
     if existing is None:
         raise AssertionError("a job conflicts, but not by its fingerprint")
+    if existing.cancel_requested:
+        raise Conflict(
+            f"job {existing.id} on the same thing is just being cancelled",
+            hint="Wait until it has ended, then ask again.",
+        )
     return existing, False
 
 
@@ -101,8 +113,9 @@ async def claim(
     payable: Sequence[str],
     limit: int,
 ) -> list[Job]:
-    """Take jobs that are due: `waiting` ones of providers that may be read, `queued` ones of providers
-    that may be paid. Most urgent first. One to be cancelled is only taken to find out whether it was paid.
+    """Take jobs that are due: `waiting` ones and housekeeping, all free, of providers that may be read, other
+    `queued` ones of providers that may be paid. Most urgent first. One to be cancelled is only taken to find out
+    whether it was paid.
     """
     read, read_args = marks(readable, "r")
     pay, pay_args = marks(payable, "p")
@@ -111,8 +124,8 @@ async def claim(
              WHERE id IN (SELECT id FROM job WHERE {READY} AND run_at <= :now
                             AND (cancel_requested = 0 OR EXISTS (SELECT 1 FROM operation o
                                   WHERE o.job_id = job.id AND o.state = 'intended'))
-                            AND ((state = 'waiting' AND provider IN ({read}))
-                              OR (state = 'queued' AND provider IN ({pay})))
+                            AND CASE WHEN state = 'waiting' OR {FREE} THEN provider IN ({read})
+                                     ELSE provider IN ({pay}) END
                           ORDER BY priority, run_at, id LIMIT :limit)
          RETURNING *""",
         g=generation,
@@ -124,6 +137,16 @@ async def claim(
     return sorted(
         (Job.model_validate(item) for item in found), key=lambda j: (j.priority, j.run_at, j.id)
     )
+
+
+async def claim_one(tx: Tx, id: int, generation: int) -> Job | None:
+    """Take one `waiting` job, due or not; None if it is not waiting any more."""
+    found = await tx.all(
+        "UPDATE job SET state = 'running', generation = :g WHERE id = :id AND state = 'waiting' RETURNING *",
+        g=generation,
+        id=id,
+    )
+    return Job.model_validate(found[0]) if found else None
 
 
 async def anything_due(reads: Reads, now: int) -> bool:
@@ -217,6 +240,17 @@ async def events(reads: Reads, job_id: int) -> list[JobEvent]:
     return await rows(
         reads, JobEvent, "SELECT * FROM job_event WHERE job_id = :id ORDER BY id", id=job_id
     )
+
+
+async def warnings(reads: Reads, job_id: int, operation_id: int) -> list[str]:
+    """What the provider was seen to do differently from what was asked, in one call."""
+    found = await reads.all(
+        """SELECT json_extract(data, '$.text') AS text FROM job_event
+            WHERE job_id = :j AND type = 'warning' AND json_extract(data, '$.operation') = :o ORDER BY id""",
+        j=job_id,
+        o=operation_id,
+    )
+    return [item["text"] for item in found]
 
 
 async def prune_events(tx: Tx, before: int) -> int:

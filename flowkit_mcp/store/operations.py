@@ -45,6 +45,14 @@ async def operations(reads: Reads, job_id: int) -> list[Operation]:
     )
 
 
+async def live_ids(reads: Reads) -> list[int]:
+    """All calls whose end is not known yet."""
+    found = await reads.all(
+        "SELECT id FROM operation WHERE state IN ('intended','submitted','unknown')"
+    )
+    return [item["id"] for item in found]
+
+
 async def in_flight(reads: Reads, provider: str) -> int:
     """How many calls are at the provider now; those that wait for a person are not at work there."""
     found = await reads.all(
@@ -73,12 +81,16 @@ async def intend(
     account: str,
     client_ref: str,
     via: str | None,
+    brief: dict[str, Any],
     estimate: int,
     before: int | None,
     now: int,
     next_submit_at: int,
 ) -> Operation:
-    """Write down that a call is about to be made, before it is made; also sets the pacing."""
+    """Write down that a call is about to be made, before it is made; also sets the pacing.
+
+    `brief` is what is about to be sent, for whoever has to look it up later.
+    """
     id = await tx.insert(
         "operation",
         job_id=job.id,
@@ -87,6 +99,7 @@ async def intend(
         state=OperationState.INTENDED,
         client_ref=client_ref,
         via=via,
+        brief=json.dumps(brief, ensure_ascii=False),
         credits_estimate=estimate,
         credits_before=before,
         intended_at=now,
@@ -120,6 +133,12 @@ async def submitted(
         reply=None if reply is None else json.dumps(reply),
     )
     await log(tx, op.job_id, "submitted", now, operation=op.id, remote_id=remote_id)
+
+
+async def look_again(tx: Tx, op: Operation, now: int) -> None:
+    """The person wants to know once more what became of a call: it can only be looked up, not sent."""
+    await tx.update("operation", op.id, state=OperationState.INTENDED)
+    await log(tx, op.job_id, "looking_again", now, operation=op.id)
 
 
 async def settle(

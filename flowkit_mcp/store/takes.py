@@ -152,6 +152,21 @@ async def counts(reads: Reads, id: str) -> bool:
     return not await reads.all("SELECT 1 FROM stale_take WHERE id = :id", id=id)
 
 
+async def is_filled(
+    reads: Reads,
+    *,
+    scene_id: str | None,
+    character_id: str | None,
+    orientation: Orientation,
+    stage: Stage,
+) -> bool:
+    """Whether a slot has a take that counts."""
+    found = await slots(reads, scene_id=scene_id, character_id=character_id)
+    return any(
+        s.filled for s in found if character_id or (s.orientation, s.stage) == (orientation, stage)
+    )
+
+
 async def slot_of(reads: Reads, take: Take) -> Slot:
     """The slot that a take is an attempt at."""
     found = await slots(reads, scene_id=take.scene_id, character_id=take.character_id)

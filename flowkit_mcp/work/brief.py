@@ -108,8 +108,9 @@ class BriefWriter:
                 return known
             if take.stage in (Stage.VIDEO, Stage.UPSCALE):
                 raise NotReady(
-                    "this clip was made by another account, and Flow cannot take it from the library",
-                    hint="Generate the clip again with the account that is connected.",
+                    "the account that is connected does not have this clip in this project (any more), and Flow "
+                    "cannot take it from the library",
+                    hint="Connect the account that made it, or generate the clip again with this one.",
                 )
             asset = await takes.asset(shop.db, take.asset_id)
             remote_id = await provider.upload_image(shop.media.absolute(asset.path), project)

@@ -1,80 +1,34 @@
-"""The paid path: prepare, intend, submit, park, poll, fetch, record. Only here is `submit` ever called.
+"""The paid path until the provider has accepted: prepare, intend, submit, park. Only here is `submit` ever called.
 
-Each step that matters after a crash is announced to `on_step`; `docs/states.md` says what the next leader does.
+What follows is free (`record.py`). Each step that matters after a crash is announced to `on_step`; `docs/states.md`
+says what the next leader does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from flowkit_mcp.domain.models import (
-    Account,
-    Gate,
-    Job,
-    JobState,
-    MediaKind,
-    Operation,
-    OperationState,
-)
+from flowkit_mcp.domain.models import Account, Gate, Job, JobState, MediaKind, Operation
 from flowkit_mcp.domain.policy import Verb, poll_delay
-from flowkit_mcp.domain.requests import (
-    GenerateImage,
-    GenerateReference,
-    GenerateVideo,
-    PaidRequest,
-    UpscaleImage,
-    UpscaleVideo,
-    paid_request_of,
-)
-from flowkit_mcp.errors import FlowKitError, Rejected, Transient
-from flowkit_mcp.providers.base import (
-    Brief,
-    Done,
-    Failed,
-    Pending,
-    Progress,
-    Provider,
-    RemoteMedia,
-)
-from flowkit_mcp.store import catalog, jobs, operations, takes
+from flowkit_mcp.domain.requests import paid_request_of
+from flowkit_mcp.errors import FlowKitError, OutcomeUnknown, Rejected, Transient
+from flowkit_mcp.providers.base import Brief, Provider, Submission
+from flowkit_mcp.store import jobs, operations, takes
 from flowkit_mcp.store.database import Tx
-from flowkit_mcp.store.takes import Place
 from flowkit_mcp.work.brief import BriefWriter, pictures_of
-from flowkit_mcp.work.workshop import Replaced, Workshop, log
-
-SUFFIX = {MediaKind.IMAGE: ".jpg", MediaKind.VIDEO: ".mp4"}
-
-
-def media_of(request: PaidRequest) -> MediaKind:
-    """What comes out of it."""
-    return request.stage.media
-
-
-def source_of(request: PaidRequest) -> str | None:
-    """The take that the new take is made from (its `made_from_id`)."""
-    match request:
-        case GenerateVideo():
-            return request.start_take_id or request.extended_take_id
-        case UpscaleVideo() | UpscaleImage():
-            return request.source_take_id
-        case GenerateImage() | GenerateReference():
-            return request.base_take_id
+from flowkit_mcp.work.record import media_of_job
+from flowkit_mcp.work.workshop import Workshop, log
 
 
 class PaidPath:
-    """Carries paid jobs from claim to take."""
+    """Carries paid jobs from claim to the committed remote id."""
 
     def __init__(self, workshop: Workshop) -> None:
         self._shop = workshop
         self._pace = asyncio.Lock()
-        self._record = asyncio.Lock()
         self._briefs = BriefWriter(workshop)
         #: Set at shutdown: no intent is written any more.
         self.closing = False
-
-    # ---- submit ------------------------------------------------------------------------------
 
     async def submit(self, job: Job, *, probe: bool = False) -> None:
         """A claimed job with nothing sent yet: make the one call that may cost. `probe`: through a pause."""
@@ -105,7 +59,12 @@ class PaidPath:
                 await self.forget(provider, op)
             return
         shop.on_step("reply_not_saved")
-        await self.accepted(job, op, submission.remote_id, submission.credits_after)
+        try:
+            await self.accepted(job, op, submission)
+        except OSError as error:  # the browser still has the reply, and so have we while we live
+            lost = OutcomeUnknown(f"the reply could not be written down: {error.strerror or error}")
+            await shop.fail(job, lost, Verb.SUBMIT, counts=False)
+            return
         shop.on_step("operation_saved")
         await self.forget(provider, op)
 
@@ -199,6 +158,7 @@ class PaidPath:
                     account=account.label,
                     client_ref=provider.new_client_ref(),
                     via=via,
+                    brief=brief.model_dump(mode="json"),
                     estimate=brief.credits,
                     before=account.credits,
                     now=now,
@@ -229,209 +189,30 @@ class PaidPath:
             or (await jobs.job(tx, job.id)).cancel_requested
         )
 
-    async def accepted(
-        self, job: Job, op: Operation, remote_id: str, credits_after: int | None
-    ) -> None:
-        """The provider took it: one transaction parks the job, from here on only reading remains."""
+    async def accepted(self, job: Job, op: Operation, submission: Submission) -> None:
+        """The provider took it: one transaction parks the job, from here on only reading remains.
+
+        Media that the reply carries are on disk before that. Raises OSError if they cannot be.
+        """
         shop = self._shop
+        inline = submission.inline is not None
+        if inline:
+            await shop.replies.keep(op, submission)
+            shop.on_step("reply_kept")
         now = shop.clock.now()
-        image = media_of_job(job) is MediaKind.IMAGE
+        at_once = inline or media_of_job(job) is MediaKind.IMAGE
         pace = shop.providers[job.provider].capabilities
-        delay = 0 if image else poll_delay(0, pace.first_poll_s, pace.poll_s, 1e9, 0, shop.roll())
+        delay = 0 if at_once else poll_delay(0, pace.first_poll_s, pace.poll_s, 1e9, 0, shop.roll())
         async with shop.db.transaction() as tx:
             await operations.submitted(
-                tx, op, remote_id=remote_id, credits_after=credits_after, now=now
+                tx,
+                op,
+                remote_id=submission.remote_id,
+                credits_after=submission.credits_after,
+                now=now,
+                reply={"inline": True} if inline else None,
             )
+            for text in submission.warnings:
+                await jobs.log(tx, job.id, "warning", now, operation=op.id, text=text)
             await shop.gate.went_well(tx, job.provider, accepted=True)
             await shop.move(tx, job, JobState.WAITING, "waiting", run_at=now + delay, attempts=0)
-
-    # ---- poll, fetch, record -----------------------------------------------------------------
-
-    async def poll(self, provider: Provider, due: Sequence[tuple[Job, Operation]]) -> None:
-        """Look at all of these in as few calls as the provider needs; all wait for the same medium."""
-        shop = self._shop
-        kind = media_of_job(due[0][0])
-        ids = [op.remote_id for _, op in due if op.remote_id]
-        try:
-            progress: Mapping[str, Progress] = await provider.poll(ids, kind)
-        except Exception as error:  # a reading call: policy retries what nobody understands
-            for number, (job, _) in enumerate(due):
-                await shop.fail(job, error, Verb.POLL, counts=number == 0)
-            return
-        shop.on_step("polled")
-        async with asyncio.TaskGroup() as group:  # if one is replaced, all are
-            for job, op in due:
-                group.create_task(self._one(provider, job, op, progress))
-
-    async def _one(
-        self, provider: Provider, job: Job, op: Operation, progress: Mapping[str, Progress]
-    ) -> None:
-        shop = self._shop
-        match progress.get(op.remote_id or ""):
-            case Done(media=media, credits_after=credits_after):
-                await self._finish(provider, job, op, media, credits_after)
-            case Failed(error=error):
-                await shop.fail(job, error, Verb.SUBMIT, ended=True)
-            case Pending() | None:
-                await self._park(provider, job, op)
-
-    async def _park(self, provider: Provider, job: Job, op: Operation) -> None:
-        """Not done: look again later. After half an hour a person is told, and looking goes on."""
-        shop = self._shop
-        now = shop.clock.now()
-        pace = provider.capabilities
-        age_s = (now - (op.submitted_at or op.intended_at)) / 1000
-        late = age_s > pace.give_up_after_s
-        delay = (
-            300_000
-            if late
-            else poll_delay(
-                age_s,
-                pace.first_poll_s,
-                pace.poll_s,
-                pace.slow_poll_after_s,
-                pace.slow_poll_s,
-                shop.roll(),
-            )
-        )
-        why = {}
-        if late:
-            why = {
-                "reason": "SLOW",
-                "message": f"the provider has been at it for {int(age_s / 60)} min; it is paid for and "
-                "FlowKit keeps looking. Call resolve_job to give it up.",
-            }
-        async with shop.db.transaction() as tx:
-            await shop.move(
-                tx,
-                job,
-                JobState.WAITING,
-                "looked",
-                run_at=now + delay,
-                attempts=0,
-                progress=min(0.9, age_s / (age_s + 30)),
-                **why,
-            )
-
-    async def _finish(
-        self,
-        provider: Provider,
-        job: Job,
-        op: Operation,
-        media: RemoteMedia,
-        credits_after: int | None,
-    ) -> None:
-        shop = self._shop
-        part: Path | None = None
-        try:
-            target = await self._target(job, number=0)
-            part = shop.media.part_for(target.with_name(f"job-{job.id}{target.suffix}"))
-            await provider.fetch(media, part)
-            shop.on_step("fetched")
-            async with self._record:
-                await self._record_take(job, op, media, part, credits_after)
-        except Replaced:
-            raise
-        except OSError as error:
-            full = Transient(f"cannot write to the library: {error.strerror or error}")
-            await shop.fail(job, full, Verb.FETCH, counts=False)
-        except Exception as error:  # it is paid for: no fault of ours may lose it
-            await shop.fail(job, error, Verb.FETCH, counts=isinstance(error, FlowKitError))
-        finally:
-            if part is not None:
-                part.unlink(missing_ok=True)
-
-    async def _target(self, job: Job, number: int) -> Path:
-        """Where the file of a take belongs."""
-        shop = self._shop
-        request = paid_request_of(job)
-        suffix = SUFFIX[media_of(request)]
-        if isinstance(request, GenerateReference):
-            character = await catalog.character(shop.db, request.character_id)
-            return shop.media.reference_path(character=character.slug, number=number, suffix=suffix)
-        project = await catalog.project(shop.db, request.project_id)
-        video = await catalog.kept_video(shop.db, request.video_id)
-        scene = await catalog.scene(shop.db, request.scene_id)
-        return shop.media.take_path(
-            project=project.slug,
-            video=video.slug,
-            scene_number=scene.number,
-            orientation=request.orientation,
-            stage=request.stage,
-            number=number,
-            suffix=suffix,
-        )
-
-    async def _record_take(
-        self, job: Job, op: Operation, media: RemoteMedia, part: Path, credits_after: int | None
-    ) -> None:
-        """File in place, then everything about it in one transaction."""
-        shop = self._shop
-        request = paid_request_of(job)
-        place: Place = {
-            "scene_id": job.scene_id,
-            "character_id": job.character_id,
-            "orientation": request.orientation,
-            "stage": request.stage,
-        }
-        number = await takes.next_number(shop.db, **place)
-        file = await shop.media.keep(part, await self._target(job, number), media_of(request))
-        shop.on_step("file_renamed")
-        now = shop.clock.now()
-        source = source_of(request)
-        async with shop.db.transaction() as tx:
-            project = await catalog.remote_project(tx, request.project_id, op.provider, op.account)
-            number = await takes.next_number(
-                tx, **place
-            )  # a person's picture may have come between
-            asset = await takes.add_asset(
-                tx, file, id=shop.clock.new_id(), path=shop.media.relative(file.path), now=now
-            )
-            await takes.add_remote(
-                tx,
-                asset_id=asset.id,
-                provider=op.provider,
-                account=op.account,
-                remote_id=media.remote_id,
-                remote_project_id=project,
-                now=now,
-            )
-            take = await takes.add_take(
-                tx,
-                id=shop.clock.new_id(),
-                number=number,
-                now=now,
-                select=True,
-                asset_id=asset.id,
-                made_from_id=source,
-                ends_on_id=getattr(request, "end_take_id", None),
-                job_id=job.id,
-                model=request.model,
-                prompt=getattr(request, "prompt", None),
-                credits=op.credits_estimate,
-                params=request.model_dump(mode="json", exclude={"prompt", "kind", "project_id"}),
-                **place,
-            )
-            await operations.settle(
-                tx, op, OperationState.DONE, now=now, credits_after=credits_after
-            )
-            await shop.gate.went_well(tx, job.provider)
-            await shop.move(
-                tx,
-                job,
-                JobState.SUCCEEDED,
-                "succeeded",
-                take_id=take.id,
-                credits=op.credits_estimate,
-                progress=1.0,
-                data={"take": take.id},
-            )
-            shop.on_step("record_uncommitted")
-        shop.on_step("recorded")
-
-
-def media_of_job(job: Job) -> MediaKind:
-    """What a paid job makes."""
-    if job.stage is None:
-        raise TypeError(f"job {job.id} ({job.kind}) makes no take")
-    return job.stage.media

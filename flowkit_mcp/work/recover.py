@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from flowkit_mcp.domain.models import Job, JobState, Operation, OperationState
 from flowkit_mcp.domain.policy import Verb, backoff
-from flowkit_mcp.domain.requests import UpscaleVideo, paid_request_of
-from flowkit_mcp.providers.base import CannotTell, InFlight, NeverSent, Provider, Sent, SentCall
-from flowkit_mcp.store import jobs, operations, takes
-from flowkit_mcp.work.generate import PaidPath, media_of_job
+from flowkit_mcp.errors import Transient
+from flowkit_mcp.providers.base import (
+    CannotTell,
+    InFlight,
+    NeverSent,
+    Provider,
+    Sent,
+    SentCall,
+    Submission,
+)
+from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.work.generate import PaidPath
+from flowkit_mcp.work.record import media_of_job
 from flowkit_mcp.work.workshop import Workshop, log
 
 LOOK_AGAIN_MS = 1500
@@ -19,6 +28,7 @@ async def adopt_orphans(shop: Workshop) -> int:
 
     Without an operation nothing was sent: back to the queue. With one, only looking remains.
     """
+    shop.replies.sweep(await operations.live_ids(shop.db))
     found = await jobs.orphans(shop.db, shop.generation)
     for orphan in found:
         now = shop.clock.now()
@@ -43,6 +53,10 @@ async def reconcile(
     shop: Workshop, path: PaidPath, provider: Provider, job: Job, op: Operation
 ) -> None:
     """A claimed job whose call was intended and whose reply is missing: ask what became of it."""
+    kept = await shop.replies.read(op)
+    if kept is not None:  # the answer came, and its media are here: only the commit is missing
+        await _accepted(shop, path, provider, job, op, kept)
+        return
     try:
         found = await provider.look_up(await _call(shop, job, op))
     except Exception as error:  # a reading call: policy retries what nobody understands
@@ -51,8 +65,7 @@ async def reconcile(
     now = shop.clock.now()
     match found:
         case Sent(submission=submission):
-            await path.accepted(job, op, submission.remote_id, submission.credits_after)
-            await path.forget(provider, op)
+            await _accepted(shop, path, provider, job, op, submission)
         case NeverSent(evidence=evidence):
             await _never_sent(shop, job, op, evidence)
             await path.forget(provider, op)
@@ -98,18 +111,35 @@ async def _never_sent(shop: Workshop, job: Job, op: Operation, evidence: str) ->
         )
 
 
+async def _accepted(
+    shop: Workshop,
+    path: PaidPath,
+    provider: Provider,
+    job: Job,
+    op: Operation,
+    submission: Submission,
+) -> None:
+    try:
+        await path.accepted(job, op, submission)
+    except OSError as error:
+        full = Transient(f"the reply cannot be written down: {error.strerror or error}")
+        await shop.fail(job, full, Verb.POLL, counts=False)
+        return
+    await path.forget(provider, op)
+
+
 async def _call(shop: Workshop, job: Job, op: Operation) -> SentCall:
-    request = paid_request_of(job)
-    source = None
-    if isinstance(request, UpscaleVideo):
-        clip = await takes.take(shop.db, request.source_take_id)
-        source = await takes.remote_id(shop.db, clip.asset_id, op.provider, op.account, None)
+    sent = op.brief
     return SentCall(
         client_ref=op.client_ref,
         via=op.via,
         age_s=(shop.clock.now() - await operations.lost_at(shop.db, op)) / 1000,
         media=media_of_job(job),
         proven=await operations.proven(shop.db, op.provider, op.account),
-        source=source,
-        resolution=request.resolution if isinstance(request, UpscaleVideo) else None,
+        source=sent.get("source"),
+        resolution=sent.get("resolution"),
+        project=sent.get("project"),
+        prompt=sent.get("prompt"),
+        seed=sent.get("seed"),
+        sent_at=op.intended_at,
     )

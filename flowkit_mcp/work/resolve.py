@@ -7,6 +7,9 @@ from flowkit_mcp.errors import Conflict, RequestError
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.store.database import Tx
 
+#: Reasons of a job whose call was accepted, and will bring nothing as far as anybody can tell.
+PAID_AND_LOST = ("STUCK", "REPLY_LOST")
+
 
 async def cancel(tx: Tx, id: int, now: int) -> None:
     """At once if nothing is under way, else by the leader. Raises NotFound, Conflict."""
@@ -31,6 +34,9 @@ async def cancel(tx: Tx, id: int, now: int) -> None:
 
 async def resolve(tx: Tx, id: int, action: str, media_id: str | None, now: int) -> None:
     """One answer to one question: of two answers at once, the second finds nothing to decide.
+
+    `look_again` (free): ask once more what became of the call. `submit_again`: a new call, which may be charged a
+    second time. `attach`: it is there, under `media_id`. `retry`: go on. `give_up`: the job fails.
 
     Raises:
         NotFound: no such job. Conflict: it waits for nobody. RequestError: the action does not fit.
@@ -71,12 +77,39 @@ async def _carry_out(
         await jobs.transition(
             tx, job.id, JobState.QUEUED, now=now, event="submit_again", run_at=now
         )
-    elif action == "retry" and (op is None or op.state is OperationState.SUBMITTED):
+    elif action == "submit_again" and op is not None and job.reason in PAID_AND_LOST:
+        # it was accepted: the first stays in the books as spent
+        await operations.settle(tx, op, OperationState.ABANDONED, now=now, reply=reply)
+        await jobs.transition(
+            tx, job.id, JobState.QUEUED, now=now, event="submit_again", run_at=now
+        )
+    elif action == "look_again" and op is not None and op.state is OperationState.UNKNOWN:
+        await operations.look_again(tx, op, now)
+        await jobs.transition(
+            tx, job.id, JobState.WAITING, now=now, event="look_again", run_at=now, attempts=0
+        )
+    elif action in ("retry", "look_again") and _goes_on(op, action):
         to = JobState.QUEUED if op is None else JobState.WAITING
         await jobs.transition(tx, job.id, to, now=now, event="retried", run_at=now, attempts=0)
     else:
         raise RequestError(
             f"action {action!r} does not fit job {job.id} ({job.reason})",
-            hint="With an unknown outcome: submit_again, attach (with media_id) or give_up; "
-            "otherwise: retry or give_up.",
+            hint=f"What fits: {_fitting(job, op)}.",
         )
+
+
+def _goes_on(op: Operation | None, action: str) -> bool:
+    """Whether the job can go on where it stands: nothing was sent, or what was sent is known."""
+    if op is None:
+        return action == "retry"
+    return op.state is OperationState.SUBMITTED
+
+
+def _fitting(job: Job, op: Operation | None) -> str:
+    if op is None:
+        return "retry or give_up"
+    if op.state is OperationState.UNKNOWN:
+        return "look_again, submit_again, attach (with media_id) or give_up"
+    if job.reason in PAID_AND_LOST:
+        return "look_again, submit_again, attach (with media_id) or give_up"
+    return "look_again, attach (with media_id) or give_up"

@@ -7,13 +7,16 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
-from flowkit_mcp.domain.models import Gate, Job, JobState, OperationState
+from flowkit_mcp.domain.models import Gate, Job, JobKind, JobState, OperationState
 from flowkit_mcp.errors import FlowKitError
 from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.store import jobs, operations
-from flowkit_mcp.work.generate import PaidPath, media_of_job
+from flowkit_mcp.work.generate import PaidPath
+from flowkit_mcp.work.house import HouseKeeper
 from flowkit_mcp.work.local import run_local
+from flowkit_mcp.work.record import Recorder, media_of_job
 from flowkit_mcp.work.recover import adopt_orphans, reconcile
+from flowkit_mcp.work.stop import let_go, stop_at_provider
 from flowkit_mcp.work.workshop import Workshop, log
 
 LOCAL = "local"
@@ -29,6 +32,8 @@ class Worker:
     def __init__(self, workshop: Workshop) -> None:
         self._shop = workshop
         self._path = PaidPath(workshop)
+        self._recorder = Recorder(workshop)
+        self._house = HouseKeeper(workshop)
         self._wake = asyncio.Event()
         self._stopping = False
         self._looking = asyncio.Lock()
@@ -170,6 +175,9 @@ class Worker:
         due = await self._claim(readable=[provider.name], limit=50)
         by_media: dict[str, list[tuple[Job, Any]]] = {}
         for job in due:
+            if job.kind is JobKind.HOUSEKEEPING:
+                self._start(job, self._house.run(provider, job), name="housekeeping")
+                continue
             op = await operations.live_operation(self._shop.db, job.id)
             if op is None:
                 async with self._shop.db.transaction() as tx:
@@ -178,10 +186,12 @@ class Worker:
                 self._start(
                     job, reconcile(self._shop, self._path, provider, job, op), name="look_up"
                 )
+            elif self._shop.replies.has(op):
+                self._start(job, self._recorder.from_reply(job, op), name="reply")
             else:
                 by_media.setdefault(media_of_job(job), []).append((job, op))
         for group in by_media.values():
-            task = asyncio.create_task(self._path.poll(provider, group), name="poll")
+            task = asyncio.create_task(self._recorder.poll(provider, group), name="poll")
             for job, _ in group:
                 self._keep(job.id, task)
 
@@ -230,24 +240,24 @@ class Worker:
                 self._tasks.pop(job.id, None)
             elif task is not None and not task.done():
                 continue  # a submit or a poll is under way; its end is heeded in the next round
-            now = shop.clock.now()
+            op = await operations.live_operation(shop.db, job.id)
+            provider = await self._askable(job)
+            if op is not None and op.state is OperationState.SUBMITTED and provider is not None:
+                stopping = stop_at_provider(shop, self._recorder, provider, job, op)
+                self._start(job, stopping, name="stop")
+                continue
             async with shop.db.transaction() as tx:
-                if (await jobs.job(tx, job.id)).state.final:
-                    continue  # it ended before it could be stopped
-                op = await operations.live_operation(tx, job.id)
-                if op is not None and op.state is OperationState.INTENDED:
-                    continue  # first find out whether it was paid
-                if op is not None:
-                    await operations.settle(tx, op, OperationState.ABANDONED, now=now)
-                await jobs.transition(
-                    tx,
-                    job.id,
-                    JobState.CANCELLED,
-                    now=now,
-                    event="cancelled",
-                    reason="CANCELLED",
-                    message="cancelled on request",
+                await let_go(
+                    tx, job.id, shop.clock.now(), "the provider could not be asked to stop it"
                 )
+
+    async def _askable(self, job: Job) -> Provider | None:
+        """The provider of a job, if a free call can be made there now."""
+        provider = self._shop.providers.get(job.provider)
+        if provider is None or not provider.connected:
+            return None
+        state = await operations.provider_state(self._shop.db, job.provider)
+        return None if state is not None and state.gate is Gate.BLOCKED else provider
 
     # ---- time --------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.store.database import Database, Tx
 from flowkit_mcp.work.gate import Gatekeeper
+from flowkit_mcp.work.replies import Replies
 
 log = logging.getLogger("flowkit.work")
 
@@ -34,7 +35,8 @@ log = logging.getLogger("flowkit.work")
 READ_AGAIN_MS = 30_000
 IN_DOUBT = (
     "It is unknown whether this call arrived: {evidence}. Credits before: {before}. Look into the Flow project "
-    "around {when}; then call resolve_job with action 'submit_again', 'attach' (and the media id) or 'give_up'"
+    "around {when}; then call resolve_job with action 'look_again' (free), 'submit_again', 'attach' (and the media "
+    "id) or 'give_up'"
 )
 
 
@@ -59,9 +61,11 @@ class Workshop:
     on_step: Callable[[str], None] = no_step
     roll: Callable[[], float] = field(default=random.random)
     gate: Gatekeeper = field(init=False)
+    replies: Replies = field(init=False)
 
     def __post_init__(self) -> None:
         self.gate = Gatekeeper(self.db, self.clock)
+        self.replies = Replies(self.db.path.parent / "replies")
 
     # ---- account -----------------------------------------------------------------------------
 
@@ -164,7 +168,8 @@ class Workshop:
                         reason=known.code,
                         message=known.message,
                     )
-                    await self.gate.count_failure(tx, job.provider, known)
+                    if counts:
+                        await self.gate.count_failure(tx, job.provider, known)
                     return
                 await operations.settle(tx, op, OperationState.REFUSED, now=now, reply=reply)
                 op = None
@@ -192,14 +197,16 @@ class Workshop:
                     tx, job, back, "retry", run_at=at, attempts=job.attempts + 1, data=data, **why
                 )
             case Wait(until=until, gate=gate):
-                held = gate is not None and op is None  # the gate decides when it goes on
+                # the gate decides when it goes on; but what is free goes on behind a pause
+                held = gate is not None and op is None and verb is not Verb.HOUSE
                 await self.move(
                     tx, job, back, "wait", run_at=now if held else until, data=data, **why
                 )
                 if gate is not None:
                     await self.gate.close(tx, job.provider, gate, error, until)
             case Ask(scope="provider", gate=gate):
-                later = now if op is None else now + READ_AGAIN_MS
+                gated = op is None and verb is not Verb.HOUSE
+                later = now if gated else now + READ_AGAIN_MS
                 await self.move(tx, job, back, "wait", run_at=later, data=data, **why)
                 await self.gate.close(tx, job.provider, gate or Gate.PAUSED, error, None)
             case Ask() | Stop() if op is not None and op.state is OperationState.INTENDED:
@@ -219,7 +226,7 @@ class Workshop:
         text = f"{type(error).__name__}: {error}"
         if verb is Verb.SUBMIT:
             return OutcomeUnknown(f"the submit ended with {text}")
-        return Transient(text) if verb.reads else BugError(text)
+        return Transient(text) if verb.repeatable else BugError(text)
 
 
 def _utc(ms: int) -> str:

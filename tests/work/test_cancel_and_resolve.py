@@ -27,6 +27,7 @@ async def test_a_submit_that_is_cancelled_and_loses_its_reply_ends_all_the_same(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
     scene = await scene_of(kit)
+    provider.looks_until_done = 10_000
     provider.hold, provider.script = asyncio.Event(), [FakeProvider.LOSE]
     job = await scene.generate_image(H)
     await provider.submitted.wait()

@@ -84,7 +84,8 @@ async def test_jobs_left_running_by_a_dead_leader_are_orphans_at_once(
         async with kit.db.transaction() as tx:
             await tx.run("UPDATE job SET state = 'running', generation = 1")
             op = await operations.intend(
-                tx, await kit.job(sent.id), account="fake", client_ref="ref-of-the-dead", via="profile-a",
+                tx, await kit.job(sent.id), account="fake", client_ref="ref-of-the-dead", brief={},
+            via="profile-a",
                 estimate=0, before=None, now=1, next_submit_at=0,
             )  # fmt: skip
     brief = ImageBrief(project="p", model="PIC", orientation=H, seed=1, prompt="x")

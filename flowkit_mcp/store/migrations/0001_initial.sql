@@ -137,6 +137,7 @@ CREATE TABLE operation (                    -- one call that may cost; written b
   state TEXT NOT NULL CHECK (state IN ('intended','submitted','done','failed','refused','void','unknown','abandoned')),
   client_ref TEXT NOT NULL UNIQUE,          -- chosen by us, sent with the call, the key for look-up
   via TEXT,                                 -- which browser profile was asked to send it
+  brief TEXT NOT NULL CHECK (json_valid(brief)),                        -- what was sent: what a look-up can search for
   remote_id TEXT, credits_estimate INTEGER NOT NULL, credits_before INTEGER, credits_after INTEGER,
   reply TEXT CHECK (reply IS NULL OR json_valid(reply)),
   intended_at INTEGER NOT NULL, submitted_at INTEGER, settled_at INTEGER,
