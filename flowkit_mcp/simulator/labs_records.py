@@ -150,7 +150,7 @@ class LabsRecords:
                 "clientPlatform": "CLIENT_PLATFORM_WEB",
                 **(
                     {"imageInputs": [{"name": one.id} for one in media.inputs]}
-                    if media.inputs
+                    if media.inputs or media.mode == "references"
                     else {}
                 ),
             },

@@ -207,7 +207,7 @@ def media_record(row: Any, *, listed: bool = False) -> MediaRecord:
         duration_s=float(length[1]) if length else None,
         echo=Echo(
             mode=_MODES.get(str(get(control, "videoGenerationMode"))),
-            inputs=_inputs(get(meta, "requestData")),
+            inputs=_inputs(get(meta, "requestData") or get(drawn, "requestData")),
             orientation=_orientation(
                 get(control, "videoAspectRatio")
                 or get(shot, "aspectRatio")
@@ -306,6 +306,7 @@ def _inputs(request: Any) -> int | None:
     kinds = (
         ("videoGenerationRequestData", "referenceImages"),
         ("imageGenerationRequestData", "imageInputs"),
+        ("imageInputs",),
     )
     told = [get(request, *path) for path in kinds]
     return next((len(rows(value)) for value in told if isinstance(value, list)), None)
