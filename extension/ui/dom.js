@@ -11,6 +11,11 @@ export function show(node, visible) {
   if (node.hidden === visible) node.hidden = !visible;
 }
 
+/** A button that is out of use for a moment keeps the focus, which `disabled` would throw away. */
+export function setUsable(buttons, usable) {
+  for (const button of buttons) button.setAttribute("aria-disabled", String(!usable));
+}
+
 /** Text that is hidden while it is empty. */
 export function setLine(node, text) {
   setText(node, text);

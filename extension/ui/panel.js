@@ -1,7 +1,7 @@
 // The side panel: shows what the worker says and hands on what the person wants. It holds nothing of
 // its own: no state is remembered, nothing is stored, nothing leaves for anywhere but the worker.
 
-import { $, setText, tick } from "./dom.js";
+import { $, setText, setUsable, tick } from "./dom.js";
 import { openLink } from "./link.js";
 import { line, readState } from "./shape.js";
 import { draw, drawGone, reach } from "./view.js";
@@ -68,6 +68,7 @@ function refused({ of, message, next_step: next }) {
   } else {
     say(text);
   }
+  if (of === "answer") setUsable($("approval-list").querySelectorAll("button"), true);
   if (state) draw(state, pairingWanted); // a switch goes back to where it was
 }
 
@@ -149,10 +150,10 @@ $("ask").addEventListener("change", (event) => {
 
 $("approval-list").addEventListener("click", (event) => {
   const button = event.target.closest("button[data-slot]");
-  if (!button) return;
+  if (!button || button.getAttribute("aria-disabled") === "true") return;
   const yes = button.dataset.slot === "yes";
   if (!send({ type: "answer", id: button.answerTo, yes })) return;
-  for (const one of button.closest("li").querySelectorAll("button")) one.disabled = true;
+  setUsable(button.closest("li").querySelectorAll("button"), false);
 });
 
 $("grant").addEventListener("click", async () => {

@@ -10,6 +10,7 @@ const PHASES = ["accepted", "asking", "minting", "sent", "done"];
 const LONGEST_LIST = 200;
 // Epoch seconds and milliseconds cannot be mistaken for each other this side of the year 5000.
 const SECONDS_END = 1e11;
+const LARGEST_COUNT = 1e12;
 const LAST_MOMENT = 8.64e15; // no Date holds more
 
 /** One line of plain text, at most `longest` characters; "" for what is not text. */
@@ -141,7 +142,7 @@ function oneOf(value, allowed, otherwise) {
 }
 
 function count(value) {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : null;
+  return typeof value === "number" && value >= 0 && value < LARGEST_COUNT ? value : null;
 }
 
 // An id goes back to the worker as it came, so it is taken whole or not at all.

@@ -1,6 +1,6 @@
 // Draws the state that `shape.js` has read. Each part of the panel has one function here.
 
-import { $, keepList, setLine, setText, setTime, show, slot } from "./dom.js";
+import { $, keepList, setLine, setText, setTime, setUsable, show, slot } from "./dom.js";
 import * as words from "./words.js";
 
 const STEPS = ["accepted", "minting", "sent", "done"];
@@ -38,6 +38,7 @@ export function drawGone(why, at) {
   setLine($("detail"), told[1] + old);
   setLine($("next"), told[2]);
   for (const id of ["facts", "simulated", "slate-actions", "bar", "approvals"]) show($(id), false);
+  $("approval-list").replaceChildren(); // asked anew when the worker is back: an answer may have been lost
   reach(false);
 }
 
@@ -83,10 +84,8 @@ function drawApprovals(approvals) {
       return button;
     });
     if (!fresh) return;
-    for (const button of answers) button.disabled = true;
-    setTimeout(() => {
-      for (const button of answers) button.disabled = false;
-    }, ANSWER_AFTER_MS);
+    setUsable(answers, false);
+    setTimeout(() => setUsable(answers, true), ANSWER_AFTER_MS);
   });
   const newest = approvals.at(-1);
   setText($("alarm"), newest ? `A paid call waits for your answer: ${words.whatWords(newest)}, ${words.price(newest.credits)}.` : "");

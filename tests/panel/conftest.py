@@ -1,0 +1,85 @@
+"""The panel in a real Chromium, with a worker that the test plays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import AsyncGenerator, Generator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from panel_world import OpenPanel
+from playwright.async_api import Browser, async_playwright
+
+ROOT = Path(__file__).parents[2]
+UI = ROOT / "extension/ui"
+#: Stricter than Chrome's rule for extension pages: no inline style either.
+CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if (
+            self.path == "/favicon.ico"
+        ):  # a browser's own idea; extension pages are not asked for one
+            self.send_response(204)
+            self.end_headers()
+        else:
+            super().do_GET()
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", CSP)
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet: what the tests want to know of, they ask the page for."""
+
+
+@pytest.fixture(scope="session")
+def panel_url() -> Generator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(UI)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/panel.html"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """Where the screenshots go: $FLOWKIT_SCREENSHOTS, which CI keeps."""
+    folder = Path(os.environ.get("FLOWKIT_SCREENSHOTS") or ROOT / "build/screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncGenerator[Browser]:
+    binary = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    )
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=binary,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            ],
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_panel(browser: Browser, panel_url: str) -> AsyncGenerator[OpenPanel]:
+    opener = OpenPanel(browser, panel_url)
+    yield opener
+    assert await opener.close() == []

@@ -1,0 +1,211 @@
+"""States of the worker, one for each face of the panel (the contract stands in extension/ui/shape.js)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+State = dict[str, Any]
+NOW = 1_795_500_000_000  # the clock that the tests give the page, ms
+MINUTE = 60_000
+
+_FLOW: State = {
+    "state": {
+        "lane": "batchexecute",
+        "account": "m…a@gmail.com",
+        "tab": "ready",
+        "signed_in": True,
+        "simulated": False,
+        "page_loads": 1,
+    },
+    "lane": "batchexecute",
+    "account": "m…a@gmail.com",
+    "tier": "Ultra",
+    "credits": 1240,
+    "tabs": [{"id": 7, "title": "The Lighthouse Keeper · Flow", "chosen": True}],
+    "message": "",
+    "next_step": "",
+}
+
+_LOG: list[State] = [
+    {
+        "at": NOW - 40_000,
+        "name": "video.status",
+        "what": "Ask how far 2 clips are",
+        "outcome": "ok",
+        "credits": 0,
+        "ms": 310,
+    },
+    {
+        "at": NOW - 65_000,
+        "name": "video.start",
+        "what": "Scene 2 vertical clip",
+        "outcome": "ok",
+        "credits": 10,
+        "ms": 2340,
+    },
+    {
+        "at": NOW - 4 * MINUTE,
+        "name": "image.generate",
+        "what": "Scene 3 vertical picture",
+        "outcome": "CAPTCHA_TIMEOUT",
+        "credits": 0,
+        "ms": 40_000,
+    },
+    {
+        "at": NOW - 5 * MINUTE,
+        "name": "image.upload",
+        "what": "Reference of Mara",
+        "outcome": "ok",
+        "credits": None,
+        "ms": 1800,
+    },
+]
+
+_CONNECTED: State = {
+    "version": "0.1.0",
+    "instance": "5f0c3c1e9a7d4b2680d1e2f3a4b5c6d7",
+    "label": "Studio",
+    "link": {
+        "state": "connected",
+        "port": 47815,
+        "since": NOW - 12 * MINUTE,
+        "message": "",
+        "next_step": "",
+        "server": {
+            "version": "0.1.0",
+            "library": "Films",
+            "generation": 12,
+            "simulated": False,
+        },
+    },
+    "flow": _FLOW,
+    "paused": False,
+    "ask": False,
+    "approvals": [],
+    "calls": [],
+    "queue": {"jobs": [], "ahead": 0},
+    "last_error": None,
+    "log": _LOG,
+    "needs_hosts": [],
+}
+
+_CALL: State = {
+    "id": "a1",
+    "name": "video.start",
+    "what": "Scene 3 vertical clip",
+    "phase": "sent",
+    "paid": True,
+    "credits": 10,
+    "since": NOW - 42_000,
+}
+
+
+def connected(**changes: Any) -> State:
+    """The state of a panel at rest, with these fields laid over it (dicts go in field by field)."""
+    return _over(copy.deepcopy(_CONNECTED), changes)
+
+
+def _over(state: State, changes: State) -> State:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(state.get(key), dict):
+            _over(state[key], value)
+        else:
+            state[key] = value
+    return state
+
+
+def flow(tab: str = "ready", signed_in: bool = True, **more: Any) -> State:
+    seen = {"tab": tab, "signed_in": signed_in, "person_needed": more.pop("person_needed", None)}
+    return connected(flow={"state": seen, **more})
+
+
+def linked(state: str, **more: Any) -> State:
+    return connected(link={"state": state, "server": None, **more}, log=[])
+
+
+APPROVAL: State = {
+    "id": "op-31",
+    "name": "video.start",
+    "what": "Scene 3 vertical clip",
+    "credits": 10,
+    "since": NOW - 8_000,
+}
+
+#: Each face of the panel, by the name of its picture.
+FACES: dict[str, State] = {
+    "unpaired": linked("unpaired", port=None, since=None),
+    "connecting": linked("connecting", since=NOW - 3000),
+    "server-down": linked("server_down", since=NOW - 3 * MINUTE),
+    "refused": linked("refused", since=NOW - MINUTE),
+    "standby": linked("standby", since=NOW - MINUTE),
+    "connected": connected(),
+    "simulated": connected(
+        link={"server": {"simulated": True}}, flow={"state": {"simulated": True}}
+    ),
+    "working": connected(
+        calls=[
+            _CALL,
+            {
+                "id": "a2",
+                "name": "image.generate",
+                "what": "Scene 4 vertical picture",
+                "phase": "minting",
+                "paid": True,
+                "credits": 0,
+                "since": NOW - 3000,
+            },
+        ],
+        queue={
+            "jobs": [
+                {"id": 41, "what": "Scene 2 vertical clip", "state": "waiting", "credits": 10},
+                {"id": 43, "what": "Scene 5 vertical clip", "state": "queued", "credits": 10},
+                {"id": 44, "what": "Scene 1 clip, 4K", "state": "queued", "credits": 50},
+            ],
+            "ahead": 3,
+        },
+    ),
+    "asking": connected(
+        ask=True,
+        approvals=[APPROVAL, {**APPROVAL, "id": "op-32", "what": "Scene 4 vertical clip"}],
+        calls=[{**_CALL, "phase": "asking", "since": NOW - 8000}],
+    ),
+    "paused": connected(
+        paused=True,
+        queue={
+            "jobs": [{"id": 43, "what": "Scene 5 vertical clip", "state": "queued", "credits": 10}],
+            "ahead": 0,
+        },
+    ),
+    "signed-out": flow(signed_in=False, account=None, credits=None, tier=None),
+    "no-tab": flow(tab="none", signed_in=False, account=None, credits=None, tier=None, tabs=[]),
+    "loading": flow(tab="loading"),
+    "frozen": flow(tab="frozen"),
+    "discarded": flow(tab="discarded"),
+    "needs-person": flow(person_needed="Flow shows a captcha that only a person can answer."),
+    "held-back": connected(
+        queue={
+            "jobs": [
+                {"id": 43, "what": "scene 5 vertical clip", "state": "queued", "credits": 10},
+                {
+                    "id": 44,
+                    "what": "scene 6 vertical clip",
+                    "state": "needs_attention",
+                    "credits": 10,
+                },
+            ],
+            "paused_reason": "Flow asked for a slower pace until 14:30.",
+        },
+    ),
+    "needs-permission": connected(
+        needs_hosts=["https://labs.google/*", "https://aisandbox-pa.googleapis.com/*"]
+    ),
+    "error": connected(
+        last_error={
+            "code": "CAPTCHA_TIMEOUT",
+            "message": "Flow's page made no captcha token within 40 s. Nothing was sent.",
+            "next_step": "Show the Flow tab and reload it; the work goes on by itself.",
+            "at": NOW - 2 * MINUTE,
+        }
+    ),
+}
