@@ -74,12 +74,27 @@ async def stand_in(place: Place) -> AsyncGenerator[dict[str, Any]]:
 BROWSERS: dict[str, Browser] = {"stand-in": stand_in}
 
 
+class MovableClock(Clock):
+    """The provider's clock; Flow's own goes on as it is."""
+
+    ahead_s = 0.0
+
+    def now(self) -> int:
+        return super().now() + int(self.ahead_s * 1000)
+
+
 class World:
     """One account at work in one lane."""
 
     def __init__(
-        self, sim: Simulator, host: BridgeHost, flow: FlowProvider, changed: asyncio.Event
+        self,
+        sim: Simulator,
+        host: BridgeHost,
+        flow: FlowProvider,
+        changed: asyncio.Event,
+        clock: MovableClock,
     ) -> None:
+        self.clock = clock
         self.sim = sim
         self.host = host
         self.flow = flow
@@ -219,9 +234,10 @@ async def world(
         stack.push_async_callback(host.aclose)
         place = Place(sim, book.issue_code(host.port), folder / "profile")
         options = await stack.enter_async_context(browser(place))
-        flow = FlowProvider(host, clock=Clock(), **options)
+        clock = MovableClock()
+        flow = FlowProvider(host, clock=clock, **options)
         stack.push_async_callback(flow.aclose)
-        made = World(sim, host, flow, changed)
+        made = World(sim, host, flow, changed, clock)
         await made.until(lambda: host.flow is not None and host.flow.signed_in)
         made.project = await flow.create_project("Contract")
         made.account = await flow.account()

@@ -22,6 +22,7 @@ from flowkit_mcp.errors import (
     Transient,
 )
 from flowkit_mcp.providers.base import Done, NeverSent, Pending, Sent
+from flowkit_mcp.providers.flow.provider import FlowProvider
 
 pytestmark = pytest.mark.e2e  # a simulator, a browser and a bridge each
 
@@ -218,6 +219,51 @@ class TestLater:
         with pytest.raises(kind):
             await pro.flow.poll([accepted.remote_id], VIDEO)
         await pro.done(accepted.remote_id)
+
+
+class TestStuck:
+    """An extension that never starts although it was charged (flow-wire §6.6)."""
+
+    async def test_it_is_told_after_a_minute_and_not_before(self, pro: World) -> None:
+        source = await pro.clip(wanted="veo-lite", duration_s=8)
+        marker = "[[stuck]] " if pro.lane == "labs" else ""  # there no id is in doubt
+        pro.sim.switch(extend_source="workflow")
+        given = pro.clip_brief("extend", f"{marker}she turns", extends=source)
+        remote = (await pro.submit(given)).remote_id
+        pro.clock.ahead_s = 55
+        assert (await pro.flow.poll([remote], VIDEO))[remote] == Pending()
+        pro.clock.ahead_s = 65
+        polled = (await pro.flow.poll([remote], VIDEO))[remote]
+        assert isinstance(polled, Pending) and polled.stuck is not None
+        assert "extend_source" in polled.stuck
+        other = await pro.submit(brief(pro, "[[stuck]] waves"))
+        pro.clock.ahead_s = 200
+        assert (await pro.flow.poll([other.remote_id], VIDEO))[other.remote_id] == Pending()
+
+    async def test_it_is_told_by_a_flowkit_that_was_started_since(
+        self, tmp_path: Path, browser: Browser
+    ) -> None:
+        async with world(tmp_path, browser, lane="batchexecute") as one:
+            source = await one.clip(wanted="veo-lite", duration_s=8)
+            one.sim.switch(extend_source="workflow")
+            remote = (await one.submit(one.clip_brief("extend", extends=source))).remote_id
+            fresh = FlowProvider(one.host, clock=one.clock)
+            one.clock.ahead_s = 65
+            polled = (await fresh.poll([remote], VIDEO))[remote]
+            assert isinstance(polled, Pending) and polled.stuck is not None
+
+    async def test_with_the_switch_the_other_id_is_sent_and_it_runs(
+        self, tmp_path: Path, browser: Browser
+    ) -> None:
+        async with world(tmp_path, browser, lane="batchexecute") as one:
+            source = await one.clip(wanted="veo-lite", duration_s=8)
+            one.sim.switch(extend_source="workflow")
+            file = tmp_path / "flow.toml"
+            file.write_text('[switches]\nextend_source = "workflow"\n', encoding="utf-8")
+            given = FlowProvider(one.host, clock=one.clock, simulator=one.sim.url, overrides=file)
+            brief = one.clip_brief("extend", extends=source)
+            accepted = await given.submit(brief, given.new_client_ref(), given.via)
+            await one.done(accepted.remote_id)
 
 
 class TestShapes:

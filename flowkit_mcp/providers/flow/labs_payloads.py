@@ -207,6 +207,7 @@ def media_record(row: Any, *, listed: bool = False) -> MediaRecord:
         duration_s=float(length[1]) if length else None,
         echo=Echo(
             mode=_MODES.get(str(get(control, "videoGenerationMode"))),
+            model=text(get(shot, "model")),
             inputs=_inputs(get(meta, "requestData") or get(drawn, "requestData")),
             orientation=_orientation(
                 get(control, "videoAspectRatio")

@@ -172,6 +172,7 @@ def _clip_echo(said: Any) -> Echo:
         mode=number(at(said, 1)),
         inputs=len(rows(inputs)) if isinstance(inputs, list) else None,
         orientation=_VIDEO_ASPECTS.get(number(at(said, 4)) or 0),
+        model=text(at(said, 0)),
     )
 
 

@@ -36,6 +36,7 @@ from flowkit_mcp.providers.base import (
     SentCall,
     Submission,
     UpscaleBrief,
+    VideoBrief,
 )
 from flowkit_mcp.providers.flow import catalogue, errors, lookup, submission
 from flowkit_mcp.providers.flow.calls import Calls
@@ -45,6 +46,7 @@ from flowkit_mcp.providers.flow.fetch import Fetcher, Origins, inline_url
 from flowkit_mcp.providers.flow.housekeeping import HouseKeeping, keep_house
 from flowkit_mcp.providers.flow.ids import Handle, Seeds, client_ref, for_labs, is_inline
 from flowkit_mcp.providers.flow.records import MediaRecord, Status
+from flowkit_mcp.providers.flow.stuck import Extensions
 from flowkit_mcp.providers.flow.table import load
 
 #: The simulator is driven as fast as it can draw, so that a demo takes seconds.
@@ -88,6 +90,7 @@ class FlowProvider:
         self._clock = clock
         self._facts = load(overrides)
         self._calls = Calls(bridge, clock, self._facts)
+        self._extensions = Extensions(self._facts)
         self._capabilities = capabilities or (QUICK if simulator else Capabilities())
         hosts = self._facts.media_hosts if media_hosts is None else media_hosts
         self._fetcher = Fetcher(Origins.of(hosts, simulator))
@@ -188,7 +191,10 @@ class FlowProvider:
             raise OutcomeUnknown(
                 f"FlowKit failed while submitting ({type(fault).__name__})"
             ) from fault
-        self._calls.made_in(brief.project, Handle.parse(accepted.remote_id).media)
+        media = Handle.parse(accepted.remote_id).media
+        self._calls.made_in(brief.project, media)
+        if isinstance(brief, VideoBrief) and brief.mode == "extend":
+            self._extensions.taken(media, self._clock.now())
         return accepted
 
     async def look_up(self, call: SentCall) -> Found:
@@ -225,7 +231,9 @@ class FlowProvider:
                 except Transient as error:
                     trouble = error
             if record is not None and not record.unknown:
-                found[remote] = _progress(handle.media or remote, record, media, credits)
+                progress = _progress(handle.media or remote, record, media, credits)
+                stuck = self._extensions.complaint(handle.media, record, self._clock.now())
+                found[remote] = Pending(stuck=stuck) if stuck else progress
         if trouble and not found:
             raise trouble
         return found

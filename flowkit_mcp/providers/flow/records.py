@@ -66,6 +66,7 @@ class Echo:
     mode: int | None = None
     inputs: int | None = None
     orientation: Orientation | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
