@@ -21,7 +21,9 @@ FlowKitError                      code, message, hint
 │   ├── GenerationFailed          → stop: it was accepted, then ended badly
 │   └── OutcomeUnknown            → ask the person about this job
 ├── MediaError                    ffmpeg, a damaged file, a full disk → stop
-├── PublishError                  YouTube said no
+├── PublishError                  YouTube said no → stop
+│   ├── PublishLater              → wait until `retry_after_s` is over
+│   └── PublishNeedsPerson        → ask the person about this job
 └── BugError                      ours → stop, with the trace in the event log
 
 What to do about each is decided in one place, `domain/policy.py`.
@@ -241,6 +243,30 @@ class PublishError(FlowKitError):
     """YouTube refused, or the upload cannot go on."""
 
     code = "PUBLISH_ERROR"
+
+
+class PublishLater(PublishError):
+    """YouTube cannot take it now (quota, limits, an outage); what was sent is kept there."""
+
+    code = "PUBLISH_LATER"
+    default_hint = "Nothing to do: FlowKit goes on by itself where it stopped."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float,
+        hint: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, reason=reason)
+        self.retry_after_s = retry_after_s
+
+
+class PublishNeedsPerson(PublishError):
+    """Only a person can go on: sign in again, or look whether the film is there already."""
+
+    code = "PUBLISH_NEEDS_PERSON"
 
 
 class BugError(FlowKitError):

@@ -19,6 +19,8 @@ from flowkit_mcp.errors import (
     OutcomeUnknown,
     OutOfCredits,
     ProviderError,
+    PublishLater,
+    PublishNeedsPerson,
     QuotaUsedUp,
     RateLimited,
     RefusedByPerson,
@@ -104,8 +106,10 @@ def decide(error: FlowKitError, verb: Verb, attempts: int, now: int, roll: float
             return Wait(int(now + pause), Gate.PAUSED)
         case QuotaUsedUp(retry_after_s=seconds):
             return Wait(int(now + (1000 * seconds if seconds else DAY_MS)), gate=None)
-        case OutcomeUnknown() | RefusedByPerson():
+        case OutcomeUnknown() | RefusedByPerson() | PublishNeedsPerson():
             return Ask("job")
+        case PublishLater(retry_after_s=seconds):
+            return Wait(int(now + 1000 * seconds), gate=None)
         case GenerationFailed(again=again) if attempts < again:
             return Retry(now + backoff(attempts, roll))
         case Transient() if attempts < READ_ATTEMPTS:
