@@ -104,12 +104,10 @@ def decide(error: FlowKitError, verb: Verb, attempts: int, now: int, roll: float
         case RateLimited(retry_after_s=seconds):
             pause = 1000 * seconds if seconds else max(30_000, backoff(attempts + 4, 1.0))
             return Wait(int(now + pause), Gate.PAUSED)
-        case QuotaUsedUp(retry_after_s=seconds):
+        case QuotaUsedUp(retry_after_s=seconds) | PublishLater(retry_after_s=seconds):
             return Wait(int(now + (1000 * seconds if seconds else DAY_MS)), gate=None)
         case OutcomeUnknown() | RefusedByPerson() | PublishNeedsPerson():
             return Ask("job")
-        case PublishLater(retry_after_s=seconds):
-            return Wait(int(now + 1000 * seconds), gate=None)
         case GenerationFailed(again=again) if attempts < again:
             return Retry(now + backoff(attempts, roll))
         case Transient() if attempts < READ_ATTEMPTS:
