@@ -179,10 +179,11 @@ def _answers(checks: Checks, seen: BrowserSeen, state: ProviderState, now: int) 
     last = checks.answer
     answered = max(state.account_at or 0, last.at if last is not None and last.ok else 0)
     if last is not None and not last.ok and last.at >= answered:
+        what, _, step = last.message.partition(". ")
         return Connection(
             state="no_answer",
-            what=f"connected ({where}), but Flow does not answer: {last.message}",
-            next=_PANEL,
+            what=f"connected ({where}), but Flow says no: {what}",
+            next=step or _PANEL,
         )
     if now - answered > FRESH_MS:
         return Connection(

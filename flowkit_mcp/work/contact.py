@@ -62,7 +62,7 @@ class Contact:
         probe: Callable[[], Awaitable[object]],
         version: str,
     ) -> None:
-        """`probe` is one free call to Flow; `version` is ours."""
+        """`probe` asks Flow something free that all work needs, as who is signed in; `version` is ours."""
         self._db = db
         self._clock = clock
         self._host = host
