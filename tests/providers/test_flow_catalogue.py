@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -6,6 +7,7 @@ from flowkit_mcp.domain.models import MediaKind, Model, Orientation
 from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.providers.flow import catalogue
 from flowkit_mcp.providers.flow.payloads import Usage
+from flowkit_mcp.providers.flow.table import table, usable
 
 WIDE, TALL = Orientation.HORIZONTAL, Orientation.VERTICAL
 BLANK = Usage(
@@ -197,3 +199,20 @@ def test_hidden_families_offer_nothing_but_their_upscalers():
         ("upscale",),
         "1080p",
     )
+
+
+def test_a_librarys_own_facts_decide_names_and_defaults(tmp_path: Path):
+    file = tmp_path / "flow.toml"
+    file.write_text(
+        "[default_order]\nstart = ['veo-fast']\n[default_duration_s]\nstart = 4\n"
+        "[switches]\nkey_suffixes = 'avoid'\n"
+        "[[families]]\nname = 'house-style'\nkeys = '^veo_3_1_i2v_s$'\n",
+        encoding="utf-8",
+    )
+    own = usable(file)
+    assert pick(PRO, "start") == "abra_i2v_8s"
+    assert pick(PRO, "start", facts=own) == "veo_3_1_i2v_s_fast"
+    assert pick(PRO, "start", facts=own, orientation=TALL) == "veo_3_1_i2v_s_fast"
+    assert pick(PRO, "start", "house-style", facts=own) == "veo_3_1_i2v_s"
+    file.write_text("[switches]\nkey_suffixes = 'x'\n", encoding="utf-8")
+    assert usable(file) == table()

@@ -41,6 +41,7 @@ def choose(
     duration_s: int | None,
     orientation: Orientation,
     resolution: str | None,
+    facts: Table | None = None,
 ) -> Model:
     """The model to use for a mode (`image`, `start`, `start_end`, `upscale` …).
 
@@ -51,10 +52,13 @@ def choose(
         duration_s: seconds of the clip; None for about 8 s, or what an exact key says.
         orientation: which the model must be able to make.
         resolution: e.g. `720p`; for `upscale` that of the result. None for the mode's default.
+        facts: names, orders and defaults of families; those of the package if left out. A library's own file
+            (`table.usable(settings.flow_facts)`) has to be handed in wherever a model is chosen.
 
     Raises:
         InvalidSetting: nothing in this account fits; the message says what does, with prices.
     """
+    known = facts or table()
     able = [model for model in models if mode in model.modes]
     exact = next((model for model in models if model.key == wanted), None)
     if exact is not None and mode not in exact.modes:
@@ -65,14 +69,14 @@ def choose(
     if exact is not None:
         named = [exact]
     elif wanted is not None:
-        named = [model for model in able if _named(model, wanted)]
+        named = [model for model in able if _named(model, wanted, known)]
     else:
         named = able
-        resolution = resolution or table().default_resolution.get(mode)
+        resolution = resolution or known.default_resolution.get(mode)
     if not named:
         what = f"no model named {wanted!r} for {mode}" if wanted else f"no model for {mode}"
         raise InvalidSetting(f"this account has {what}", hint=_offer(able))
-    return _best(named, able, mode, wanted, duration_s, orientation, resolution)
+    return _best(named, able, mode, wanted, duration_s, orientation, resolution, known)
 
 
 def _best(
@@ -83,6 +87,7 @@ def _best(
     duration_s: int | None,
     orientation: Orientation,
     resolution: str | None,
+    facts: Table,
 ) -> Model:
     label = repr(wanted) if wanted else f"the model for {mode}"
     timed = mode in _TIMED
@@ -101,9 +106,9 @@ def _best(
         if not left:
             raise InvalidSetting(f"{label} {complaint}", hint=_offer(able))
         fitting = left
-    suffixed = table().switches.key_suffixes == "prefer"
-    order = table().default_order.get(mode, ())
-    size, length = table().default_resolution.get(mode), table().default_duration_s.get(mode, 0)
+    suffixed = facts.switches.key_suffixes == "prefer"
+    order = facts.default_order.get(mode, ())
+    size, length = facts.default_resolution.get(mode), facts.default_duration_s.get(mode, 0)
 
     def rank(model: Model) -> tuple[int, bool, int, bool, int, str]:
         return (
@@ -179,9 +184,10 @@ def _orientations(usage: Usage) -> tuple[Orientation, ...]:
     return tuple(one for one in Orientation if one in told or not told)
 
 
-def _named(model: Model, wanted: str) -> bool:
-    family = table().family_of(model.key)
-    names = [model.key, model.family, model.name, *(family.aliases if family else ())]
+def _named(model: Model, wanted: str, facts: Table) -> bool:
+    family = facts.family_of(model.key)
+    own = (family.name, *family.aliases) if family else ()
+    names = [model.key, model.family, model.name, *own]
     return _plain(wanted) in {_plain(name) for name in names}
 
 

@@ -144,6 +144,14 @@ def load(overrides: Path | None) -> Table:
         ) from None
 
 
+def usable(overrides: Path | None) -> Table:
+    """`load`, or the packaged facts while the file cannot be used; what is wrong with it, `status` says."""
+    try:
+        return load(overrides)
+    except InvalidSetting:
+        return table()
+
+
 def _packaged() -> dict[str, Any]:
     text = resources.files("flowkit_mcp.providers.flow").joinpath("models.toml")
     return tomllib.loads(text.read_text(encoding="utf-8"))
