@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from fake_provider import MODELS
-
 from flowkit_mcp.domain.models import MediaKind, Model
 
 VIDEO = MediaKind.VIDEO
 
 MANY_MODELS = (
-    *MODELS,
+    Model(
+        key="PIC", family="pic", name="Pic", media=MediaKind.IMAGE, credits=0, modes=("image",),
+        max_references=5,
+    ),
+    Model(
+        key="clip_8s", family="clip", name="Clip", media=VIDEO, credits=12, duration_s=8,
+        modes=("start", "start_end"), resolution="720p",
+    ),
+    Model(
+        key="up_1080p", family="upscale", name="Upscale", media=VIDEO, credits=3,
+        modes=("upscale",), resolution="1080p",
+    ),
+    Model(
+        key="up_4k", family="upscale", name="Upscale 4K", media=VIDEO, credits=None,
+        modes=("upscale",), resolution="4K",
+    ),
     Model(
         key="draft_8s", family="clip", name="Clip", media=VIDEO, credits=6, duration_s=8,
         modes=("start",), resolution="360p",

@@ -247,9 +247,10 @@ async def cancel_job(ctx: Ctx, job: JobName) -> CallToolResult:
 async def resolve_job(
     ctx: Ctx,
     action: Annotated[
-        Literal["submit_again", "attach", "give_up", "retry", "reopen"],
+        Literal["look_again", "submit_again", "attach", "give_up", "retry", "reopen"],
         Field(
-            description="submit_again may be charged twice; attach needs media_id; reopen needs provider"
+            description="look_again is free and comes first; submit_again may be charged twice; attach needs "
+            "media_id; reopen needs provider"
         ),
     ],
     job: JobName | None = None,
