@@ -213,7 +213,7 @@ class FlowKit:
         )
         stack.push_async_callback(provider.aclose)
         self._contact = contact = Contact(
-            self.db, self.clock, host, provider, probe=provider.calls.credits, version=__version__
+            self.db, self.clock, host, provider, probe=provider.account, version=__version__
         )
         running = asyncio.create_task(contact.run(), name="contact")
 
@@ -382,13 +382,9 @@ class FlowKit:
         """The account and its catalogue as last seen by the leader. Raises NotConnected."""
         state = await self.provider_state()
         if state is None or state.account is None:
-            hint = (
-                "Start the simulator: flowkit-mcp simulate."
-                if self.settings.simulated
-                else "Run flowkit-mcp pair, paste the code into the FlowKit panel in Chrome and open a "
-                "signed-in Flow tab."
-            )
-            raise NotConnected("no Flow account has been seen yet", hint=hint)
+            browser = (await self.status()).browser
+            what = "" if browser.fine else f": {browser.what}"
+            raise NotConnected(f"no Flow account has been seen yet{what}", hint=browser.next)
         return state.account
 
     async def ready(self, timeout: float = 60) -> Account:
@@ -419,13 +415,14 @@ class FlowKit:
         await look(self.db, self.clock, FLOW, timeout)
 
     async def status(self, *, led: bool | None = None) -> Status:
-        """`led`: whether a process works the library, if the caller knows better than the leader's heartbeat."""
+        """`led`: whether a process works the library, for who only looks and knows; else by the leader's heartbeat."""
         now = self.clock.now()
         leader = await operations.leader(self.db)
         silent = leader is not None and now - leader.heartbeat_at > SILENT_LEADER_MS
         provider = await self.provider_state()
         if led is None:
-            led = self.leading or (leader is not None and not silent)
+            # who stands for leadership leads, or soon does, or somebody else does
+            led = self._leadership is not None or (leader is not None and not silent)
         return Status(
             version=__version__,
             library=str(self.settings.library),

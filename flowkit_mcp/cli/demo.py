@@ -23,17 +23,20 @@ from flowkit_mcp.cli.demo_progress import Journey, Stage, stage
 from flowkit_mcp.cli.demo_report import Credits, Report
 from flowkit_mcp.cli.library import claim
 from flowkit_mcp.cli.ports import free_ports
-from flowkit_mcp.cli.simulate import simulator
+from flowkit_mcp.cli.simulate import Kind, simulator
 from flowkit_mcp.config import Settings
 from flowkit_mcp.errors import Conflict, FlowKitError
+from flowkit_mcp.simulator.state import Lane
 from flowkit_mcp.store.lock import LeaderLock
 
 SERVER_LIVES = 3
 LOG_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def demo(out: Path, *, as_json: bool) -> int:
+def demo(out: Path, *, lane: Lane | None = None, as_json: bool) -> int:
     """Make the film, show progress and the result; the exit code.
+
+    `lane` is the protocol in which the simulator serves from now on; None: as it did, at first `batchexecute`.
 
     Raises:
         FlowKitError: it cannot be made; the text says why and what to do.
@@ -46,7 +49,7 @@ def demo(out: Path, *, as_json: bool) -> int:
             out.mkdir(parents=True, exist_ok=True)
             # What the simulator and its browser complain of belongs to the folder, not between the lines.
             logging.basicConfig(filename=out / "simulator.log", encoding="utf-8", format=LOG_LINE)
-            reports.append(await _demo(out.absolute(), where, begun))
+            reports.append(await _demo(out.absolute(), Kind(lane=lane), where, begun))
             return 0
 
         code = stopping.run(run())
@@ -61,12 +64,12 @@ def demo(out: Path, *, as_json: bool) -> int:
     return 0 if report.ok else 1
 
 
-async def _demo(out: Path, where: Stage, begun: float) -> Report:
+async def _demo(out: Path, kind: Kind, where: Stage, begun: float) -> Report:
     bridge, service_port = free_ports(2)
     settings = _settings(out, bridge, service_port)
     with _alone(settings):
         where.say(f"A film in {out}, made with the simulator: no account, nothing is spent.")
-        async with simulator(settings, port=service_port) as service:
+        async with simulator(settings, port=service_port, kind=kind) as service:
             before = service.charged
             made, spent, restarts = await _film(settings, out / "server.log", where)
             sheet = await demo_report.storyboard(made, out / "storyboard.jpg")

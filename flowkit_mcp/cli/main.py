@@ -59,6 +59,25 @@ class Tier(StrEnum):
     ULTRA = "ultra"
 
 
+class Lane(StrEnum):
+    """Which of Flow's two protocols an account is served."""
+
+    BATCHEXECUTE = "batchexecute"
+    LABS = "labs"
+
+
+class Mix(StrEnum):
+    """Which faults chaos mixes."""
+
+    HONEST = "honest"
+    VENDOR = "vendor"
+
+
+OfLane = Annotated[
+    Lane | None, typer.Option("--lane", help="Serve this of Flow's two protocols from now on.")
+]
+
+
 def main() -> None:
     """Run the command line; an error is one line on stderr and exit code 1."""
     for stream in (sys.stdout, sys.stderr):
@@ -117,13 +136,14 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", help="Everything is written in here.", metavar="DIR")
     ] = Path("demo-film"),
+    lane: OfLane = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a film with the simulator: no account, nothing spent."""
     # late: start-up time of serve.
     from flowkit_mcp.cli.demo import demo
 
-    _end(demo(out, as_json=as_json))
+    _end(demo(out, lane=lane.value if lane is not None else None, as_json=as_json))
 
 
 @app.command()
@@ -198,6 +218,22 @@ def simulate(
             "--pace", min=0, max=100, help="1: a clip takes about 3 s; 10: ten times that."
         ),
     ] = 1.0,
+    lane: OfLane = None,
+    chaos: Annotated[
+        int | None,
+        typer.Option(
+            "--chaos",
+            help="Let calls and jobs go wrong now and then; the same seed, the same fates.",
+            metavar="SEED",
+        ),
+    ] = None,
+    chaos_mix: Annotated[
+        Mix,
+        typer.Option(
+            "--chaos-mix",
+            help="honest: a bad day; vendor: every third video submit goes wrong.",
+        ),
+    ] = Mix.HONEST,
     browser: Annotated[
         bool,
         typer.Option(
@@ -214,14 +250,19 @@ def simulate(
     """Run the local Flow alone, and print its address."""
     settings = claim(library, simulated=True)
     # late: start-up time of serve.
-    from flowkit_mcp.cli.simulate import simulate
+    from flowkit_mcp.cli.simulate import Kind, simulate
 
     running = simulate(
         settings,
         port=port,
-        tier=tier.value,
-        credits=credits,
-        pace=pace,
+        kind=Kind(
+            tier=tier.value,
+            credits=credits,
+            pace=pace,
+            lane=lane.value if lane is not None else None,
+            chaos=chaos,
+            chaos_mix=chaos_mix.value,
+        ),
         browser=browser,
         standby=standby,
         until_parent_is_gone=until_parent_is_gone,

@@ -7,6 +7,7 @@ import errno
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -21,7 +22,8 @@ from flowkit_mcp.errors import Conflict
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.browser import StandInBrowser
 from flowkit_mcp.simulator.browser_profile import BrowserProfile
-from flowkit_mcp.simulator.state import Tier
+from flowkit_mcp.simulator.chaos import Mix
+from flowkit_mcp.simulator.state import Lane, Tier
 
 STANDBY_EVERY_S = 0.5
 #: A code not taken by then is replaced, so that FlowKit may start long after the simulator.
@@ -32,13 +34,23 @@ log = logging.getLogger("flowkit.simulator")
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What kind of Flow is simulated, as `Simulator.run` takes it; `lane` None: each account keeps its own."""
+
+    tier: Tier = "pro"
+    credits: int | None = None
+    pace: float = 1.0
+    lane: Lane | None = None
+    chaos: int | None = None
+    chaos_mix: Mix = "honest"
+
+
 async def simulate(
     settings: Settings,
     *,
     port: int,
-    tier: Tier,
-    credits: int | None,
-    pace: float,
+    kind: Kind,
     browser: bool,
     standby: bool,
     until_parent_is_gone: bool,
@@ -50,7 +62,7 @@ async def simulate(
         Conflict: the port is taken.
     """
     work = asyncio.create_task(
-        _work(settings, port, tier, credits, pace, browser=browser, standby=standby, say=say)
+        _work(settings, port, kind, browser=browser, standby=standby, say=say)
     )
     waits: set[asyncio.Task[None]] = {work}
     if until_parent_is_gone:
@@ -69,9 +81,7 @@ async def simulate(
 async def _work(
     settings: Settings,
     port: int,
-    tier: Tier,
-    credits: int | None,
-    pace: float,
+    kind: Kind,
     *,
     browser: bool,
     standby: bool,
@@ -82,11 +92,13 @@ async def _work(
     while True:
         try:
             async with simulator(
-                settings, port=port, tier=tier, credits=credits, pace=pace, browser=browser, say=say
+                settings, port=port, kind=kind, browser=browser, say=say
             ) as service:
                 say(f"Simulator      {service.url}  (SIMULATED credits: {service.balance})")
                 say(f"What it made   {service.url}/made")
                 say(f"Library        {settings.library}")
+                if kind.chaos is not None:
+                    say(f"Chaos          seed {kind.chaos}, mix {kind.chaos_mix}")
                 say("Ctrl-C ends it.")
                 await asyncio.Event().wait()
         except OSError as error:
@@ -103,9 +115,7 @@ async def simulator(
     settings: Settings,
     *,
     port: int = 0,
-    tier: Tier = "pro",
-    credits: int | None = None,
-    pace: float = 1.0,
+    kind: Kind | None = None,
     browser: bool = True,
     say: Say = lambda _: None,
 ) -> AsyncGenerator[Simulator]:
@@ -114,9 +124,19 @@ async def simulator(
     Raises:
         OSError: the port is taken.
     """
+    kind = kind or Kind()
     async with Simulator.run(
-        simulator_folder(settings) / "flow", port=port, tier=tier, credits=credits, pace=pace
+        simulator_folder(settings) / "flow",
+        port=port,
+        tier=kind.tier,
+        credits=kind.credits,
+        pace=kind.pace,
+        chaos=kind.chaos,
+        chaos_mix=kind.chaos_mix,
     ) as service:
+        if kind.lane is not None:
+            service.switch(lane=kind.lane)  # also of an account that is there already
+            _first_project(service)
         if not browser:
             yield service
             return
@@ -127,6 +147,14 @@ async def simulator(
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+def _first_project(service: Simulator) -> None:
+    """What a person does first in Flow; an account without a project is shown no prices in lane labs."""
+    flow = service.service
+    account = flow.account().name
+    if not flow.projects(account):
+        flow.create_project(account, "My first project")
 
 
 def _complain(task: asyncio.Task[None]) -> None:

@@ -210,7 +210,8 @@ async def test_a_look_asks_flow_now_and_its_trouble_is_told(
     await look(line.db, CLOCK, "flow", 5)
     assert line.flow.probed == 2
     said = await line.connection()
-    assert said.state == "no_answer" and "did not answer in time" in said.what
+    assert said.state == "no_answer" and said.what.endswith("did not answer in time")
+    assert said.next == "FlowKit tries again by itself."
 
 
 async def test_a_pause_by_the_person_is_told(line: Line) -> None:
