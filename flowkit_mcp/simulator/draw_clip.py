@@ -243,8 +243,9 @@ def _way(item: Layer, n: str, unit: float) -> tuple[str, str]:
     if up:
         y += f"-{up * unit:.3f}*abs(sin({turn}))"
     if move.scroll:
+        # From where it rests: a picture of another shape was cut, so that is not half a sheet above the edge.
         half = item.image.height // 2
-        y = f"-{half}+mod(mod({move.scroll * unit / FPS:.4f}*{n},{half})+{half},{half})"
+        y = f"{item.y}+mod(mod({move.scroll * unit / FPS:.4f}*{n},{half})+{half},{half})"
     return x, y
 
 

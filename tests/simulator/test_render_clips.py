@@ -92,8 +92,8 @@ async def test_a_clip_goes_from_the_start_picture_to_the_end_picture(renderer, t
     clip = Clip(tmp_path / "clip.mp4")
     assert (clip.size, len(clip.frames)) == (size, 96)
     assert clip.sound_s == pytest.approx(4.0, abs=0.001)
-    assert _apart(clip.frames[0], start) < 4
-    assert _apart(clip.frames[-1], end) < 4
+    assert _apart(clip.frames[0], start) < 3.5
+    assert _apart(clip.frames[-1], end) < 3.5  # snow rests where the picture has it, too
     assert _apart(clip.frames[0], end) > 20
     moves = [_apart(one, other) for one, other in zip(clip.frames, clip.frames[1:], strict=False)]
     assert min(moves) > 0.02
