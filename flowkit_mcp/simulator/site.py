@@ -16,6 +16,7 @@ from flowkit_mcp.simulator.listen import HOST, Door, listen
 from flowkit_mcp.simulator.server import Simulator
 from flowkit_mcp.simulator.site_app import ExtraPage, Seen, SiteApp
 from flowkit_mcp.simulator.site_cert import make_certificate
+from flowkit_mcp.simulator.site_hold import Hold
 from flowkit_mcp.simulator.site_hosts import HOSTS
 
 
@@ -54,6 +55,7 @@ class Site:
             await door.up.wait()
             yield cls(app, hosts, port, spki)
         finally:
+            app.holds.release_all()
             simulator.doors.remove(door)
             door.down.set()
             await serving
@@ -70,6 +72,10 @@ class Site:
     def add_page(self, url: str, page: ExtraPage) -> None:
         """A page of somebody else's, at `https://<one of extra_hosts>/<path>`."""
         self._app.extra[url] = page
+
+    def hold(self, text: str, *, answered: bool = False) -> Hold:
+        """Make the next request whose address contains `text` wait; see `Hold`."""
+        return self._app.holds.add(text, answered=answered)
 
     @property
     def requests(self) -> list[Seen]:

@@ -28,6 +28,7 @@ from flowkit_mcp.simulator.app import BATCHEXECUTE, FlowApp
 from flowkit_mcp.simulator.labs_app import COOKIE
 from flowkit_mcp.simulator.service import FlowService
 from flowkit_mcp.simulator.site_google import GoogleHosts
+from flowkit_mcp.simulator.site_hold import Holds
 from flowkit_mcp.simulator.site_hosts import (
     ACCOUNTS,
     API,
@@ -82,6 +83,7 @@ class SiteApp:
         self.extra: dict[str, ExtraPage] = {}
         self.seen: deque[Seen] = deque(maxlen=_KEPT)
         self.google = GoogleHosts(service)
+        self.holds = Holds()
         self.hostile: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,6 +91,8 @@ class SiteApp:
         host = request.headers.get("host", "")
         seen = Seen(host, request.method, request.url.path, dict(request.headers))
         self.seen.append(seen)
+        await self.holds.before(request)
+        send = self.holds.after(request, send)
         reply = await self._answer(request, host)
         extra = cors(request, host)
         if reply is not None:
@@ -242,8 +246,9 @@ class SiteApp:
         await self._inner(inner, receive, answer)
 
     def _moved(self, location: str) -> str:
-        # Only lane labs redirects within the simulator: to the page of the other lane.
-        return f"https://{FLOW}{location}" if location.startswith("/") else self._outside(location)
+        # Lane labs redirects to the page of the other lane, or to a medium. That address stays as it is:
+        # it is for the program, which has no browser's idea of where Flow's names lead.
+        return f"https://{FLOW}{location}" if location.startswith("/") else location
 
 
 def _renamed(cookie: str, host: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Playwright, async_playwright
-from stack.whole import QuickRenderer
+from whole import QuickRenderer
 
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.site import Site
