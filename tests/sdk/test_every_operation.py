@@ -92,6 +92,23 @@ async def test_a_script_makes_everything(tmp_path: Path, how: str) -> None:
         assert sent == ["abra_r2v_4s"]
 
 
+async def test_a_plan_with_4k_makes_4k(tmp_path: Path) -> None:
+    async with stack(tmp_path, tier="ultra") as world:
+        video = await (await Project.create(world.kit, "P")).add_video("V", orientation=H)
+        scene = await video.add_scene("A lamp is lit")
+        assert (await scene.execute_generate_image(H)).success
+        assert (await scene.execute_generate_video(H, model="veo-lite")).success
+        prices = [
+            (await scene.plan_upscale(H, resolution="4K")).credits,
+            (await scene.plan_image_upscale(H, resolution="4K")).credits,
+        ]
+        assert (await scene.execute_upscale_image(H, resolution="4K")).success
+        clip = await scene.execute_upscale_video(H, resolution="4K")
+        assert clip.success and (clip.media_id or "").endswith("_4k_upsampled")
+        assert prices == [50, 0] and world.sim.charged == 5 + 50
+        assert (await world.kit.status()).spent_credits == world.sim.charged
+
+
 async def test_what_lies_in_flow_is_seen_and_tidied(tmp_path: Path) -> None:
     async with stack(tmp_path) as world:
         flow = FlowLibrary(world.kit)
