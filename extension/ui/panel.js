@@ -11,12 +11,13 @@ const SAID_MS = 6000;
 const TIMES = {
   ago: words.ago,
   clock: words.clock,
-  during: (ms) => `For ${words.span(ms)}`,
+  during: (ms) => (ms < 60_000 ? "" : `For ${words.span(ms)}`),
 };
 
 let state = null;
 let heardAt = null;
 let pairingWanted = false;
+let linkBefore = null; // the link as it was when a code was sent, while nothing has come of it yet
 let alive = false;
 let hush = 0;
 
@@ -33,15 +34,15 @@ const link = openLink(
 );
 
 function hear(raw) {
-  const before = state;
   const answering = $("approvals").contains(document.activeElement);
   state = readState(raw);
   heardAt = Date.now();
   alive = true;
-  if (before?.link.state !== state.link.state) pairingDone(before, state);
+  const paired = pairingEnded();
   reach(true);
   draw(state, pairingWanted);
   tick(TIMES);
+  if (paired) $("headline").focus();
   if (answering && document.activeElement === document.body) {
     ($("approval-list").querySelector('[data-slot="no"]') ?? $("headline")).focus();
   }
@@ -63,7 +64,7 @@ function say(text) {
 function refused({ of, message, next_step: next }) {
   const text = [line(message) || "That did not work.", line(next)].filter(Boolean).join(" ");
   if (of === "pair") {
-    pairBusy(false);
+    pairingFrom(null);
     codeError(text);
   } else {
     say(text);
@@ -82,7 +83,7 @@ $("pair-form").addEventListener("submit", (event) => {
   if (problem) {
     $("code").focus();
   } else if (send({ type: "pair", code })) {
-    pairBusy(true);
+    pairingFrom(JSON.stringify(state.link));
   }
 });
 
@@ -108,24 +109,22 @@ function codeError(text) {
   else $("code").removeAttribute("aria-invalid");
 }
 
-function pairBusy(busy) {
-  $("pair").disabled = busy;
-  setText($("pair"), busy ? "Pairing…" : "Pair");
+function pairingFrom(before) {
+  linkBefore = before;
+  $("pair").disabled = before !== null;
+  setText($("pair"), before === null ? "Pair" : "Pairing…");
 }
 
-/** The link has changed: the attempt to pair, if there was one, is over unless it is still connecting. */
-function pairingDone(before, now) {
-  if (now.link.state === "connecting") return;
-  pairBusy(false);
-  if (now.link.state !== "connected") return;
-  const typed = $("code").value !== "";
+/** Whether the code that was sent has just led to a link. */
+function pairingEnded() {
+  const waiting = linkBefore === null || state.link.state === "connecting";
+  if (waiting || JSON.stringify(state.link) === linkBefore) return false;
+  pairingFrom(null);
   $("code").value = ""; // a secret stays on no screen longer than it must
+  if (state.link.state !== "connected") return false;
   pairingWanted = false;
-  if (before && typed) {
-    codeError("");
-    say("Paired.");
-    $("headline").focus();
-  }
+  say("Paired.");
+  return true;
 }
 
 // ---- the rest --------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ export function draw(state, pairingWanted) {
   drawApprovals(state.approvals);
   drawHosts(state.hosts);
   drawTrouble(state.trouble);
-  drawFlow(state.flow);
+  drawFlow(state.flow, paired);
   drawWork(state, paired);
   drawLog(state, paired);
   drawAbout(state, paired);
@@ -63,6 +63,7 @@ function drawSlate(state, paired) {
   show($("facts"), paired);
   show($("simulated"), (connected && link.server?.simulated === true) || state.flow.simulated);
   show($("slate-actions"), paired && !connected);
+  $("pair-again").classList.toggle("quiet", link.state !== "refused");
 }
 
 function drawPairing(paired, wanted) {
@@ -93,6 +94,7 @@ function drawApprovals(approvals) {
 
 function drawHosts(hosts) {
   show($("hosts"), hosts.length > 0);
+  setText($("grant"), hosts.includes("https://labs.google/*") ? "Allow labs.google" : "Allow");
   const wanted = hosts.map((host) => host.replace(/\/\*$/u, ""));
   const list = $("host-list");
   while (list.children.length > wanted.length) list.lastElementChild.remove();
@@ -109,7 +111,7 @@ function drawTrouble(trouble) {
   setLine($("trouble-code"), trouble.code);
 }
 
-function drawFlow(flow) {
+function drawFlow(flow, paired) {
   const said = words.flowWords(flow);
   show($("flow"), true);
   $("flow").dataset.tone = said.tone;
@@ -119,12 +121,12 @@ function drawFlow(flow) {
   setText($("credits-unit"), flow.credits === null ? "Credits not read yet" : "credits left");
   show($("credits"), flow.signedIn);
   setLine($("tier"), flow.tier);
-  setText($("account"), flow.signedIn ? flow.account || "Not known yet" : "Nobody signed in");
+  setText($("account"), flow.account || (flow.signedIn ? "Not known yet" : "Nobody signed in"));
   setText($("lane"), words.laneWords(flow.lane));
   setText($("tab"), words.tabWords(flow));
   show($("open-flow"), said.open);
   show($("show-tab"), said.show);
-  $("open-flow").classList.toggle("primary", said.open);
+  $("open-flow").classList.toggle("primary", said.open && paired); // before that, pairing comes first
   $("show-tab").classList.toggle("primary", said.show && said.tone !== "good");
 }
 

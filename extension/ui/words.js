@@ -21,10 +21,9 @@ export function ago(ms) {
   return s < 60 ? `${s} s ago` : `${span(ms)} ago`;
 }
 
-/** "less than a minute", "12 min", "3 h", "2 days". */
+/** "12 min", "3 h", "2 days". */
 export function span(ms) {
   const minutes = Math.floor(Math.max(0, ms) / 60_000);
-  if (minutes < 1) return "less than a minute";
   if (minutes < 60) return `${minutes} min`;
   const hours = Math.floor(minutes / 60);
   if (hours < 24) return `${hours} h`;
@@ -74,8 +73,8 @@ export function linkWords({ link, paused, flow }) {
     },
     refused: {
       tone: "bad",
-      headline: `What answers on ${port} is not your FlowKit`,
-      detail: "It could not prove itself, so nothing was sent to it.",
+      headline: "Not connected to FlowKit",
+      detail: `Another program answers on ${port}: it could not prove that it is your FlowKit, so nothing was sent to it.`,
       next: "Close the other program, or pair again with a new code.",
     },
   }[link.state];
@@ -93,12 +92,13 @@ export function linkWords({ link, paused, flow }) {
 }
 
 export function flowReady(flow) {
-  return flow.tab === "ready" && flow.signedIn && !flow.person;
+  return flowWords(flow).tone === "good";
 }
 
 /** What is so with Flow's tab. `show` and `open` say which buttons help. */
 export function flowWords(flow) {
   const words = flowPlain(flow);
+  if (words.tone === "good" && flow.next) words.tone = "wait"; // something is to be done all the same
   return { ...words, detail: flow.message || words.detail, next: flow.next || words.next };
 }
 

@@ -116,7 +116,13 @@ def _over(state: State, changes: State) -> State:
 
 
 def flow(tab: str = "ready", signed_in: bool = True, **more: Any) -> State:
-    seen = {"tab": tab, "signed_in": signed_in, "person_needed": more.pop("person_needed", None)}
+    account = _FLOW["account"] if signed_in else None
+    seen = {
+        "tab": tab,
+        "signed_in": signed_in,
+        "account": account,
+        "person_needed": more.pop("person_needed", None),
+    }
     return connected(flow={"state": seen, **more})
 
 
@@ -131,6 +137,22 @@ APPROVAL: State = {
     "credits": 10,
     "since": NOW - 8_000,
 }
+
+_NEXT: list[State] = [
+    {"id": 41, "what": "scene 2 vertical clip", "state": "waiting", "credits": 10},
+    {"id": 43, "what": "scene 4 vertical clip", "state": "queued", "credits": 10},
+    {"id": 44, "what": "scene 5 vertical clip", "state": "queued", "credits": 10},
+]
+#: The two halves of docs/panel.png: at work, and asking.
+README: tuple[State, State] = (
+    connected(calls=[_CALL], queue={"jobs": _NEXT}),
+    connected(
+        ask=True,
+        approvals=[{**APPROVAL, "what": "scene 4 vertical clip"}],
+        calls=[{**_CALL, "what": "scene 4 vertical clip", "phase": "asking", "since": NOW - 8000}],
+        queue={"jobs": _NEXT[2:]},
+    ),
+)
 
 #: Each face of the panel, by the name of its picture.
 FACES: dict[str, State] = {

@@ -77,6 +77,28 @@ async def test_a_code_that_the_server_refuses_can_be_tried_again(open_panel: Ope
     await expect(button(panel, "Pair")).to_be_enabled()
 
 
+async def test_a_code_that_leads_nowhere_leaves_the_form_ready_and_empty(
+    open_panel: OpenPanel,
+) -> None:
+    panel = await open_panel(FACES["unpaired"])
+    await panel.page.get_by_label("Pairing code").fill(CODE)
+    await button(panel, "Pair").click()
+    await panel.tell(FACES["unpaired"])  # something else has changed
+    await expect(button(panel, "Pairing…")).to_be_disabled()
+    told = {
+        "message": "FlowKit did not take this code.",
+        "next_step": "Run flowkit-mcp pair again.",
+    }
+    await panel.tell(
+        linked("unpaired", port=None, **told)
+    )  # the attempt between was too short to be seen
+    await expect(button(panel, "Pair")).to_be_enabled()
+    await expect(panel.page.get_by_label("Pairing code")).to_have_value("")
+    await expect(panel.page.get_by_role("status").first).to_contain_text(
+        "FlowKit did not take this code."
+    )
+
+
 async def test_a_paired_browser_can_be_paired_anew_or_left_as_it_is(open_panel: OpenPanel) -> None:
     panel = await open_panel(FACES["refused"])
     await button(panel, "Pair with a new code").click()
@@ -174,11 +196,11 @@ async def test_permission_is_asked_for_in_the_click_and_for_safe_addresses_only(
 ) -> None:
     hosts = ["https://labs.google/*", "http://labs.google/*", "<all_urls>"]
     panel = await open_panel(connected(needs_hosts=hosts))
-    await button(panel, "Allow these sites").click()
+    await button(panel, "Allow labs.google").click()
     asked = await panel.page.evaluate("() => worker.permissions")
     assert asked == [{"wanted": {"origins": ["https://labs.google/*"]}, "clicked": True}]
     await panel.page.evaluate("() => { worker.grants = false; }")
-    await button(panel, "Allow these sites").click()
+    await button(panel, "Allow labs.google").click()
     said = "Chrome did not give the permission."
     await expect(panel.page.get_by_role("status").filter(has_text=said)).to_be_visible()
 
