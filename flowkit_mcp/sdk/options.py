@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Literal, TypedDict
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Model, Orientation
 from flowkit_mcp.providers.flow.catalogue import choose
+from flowkit_mcp.providers.flow.table import usable
 
 VideoMode = Literal["auto", "start", "start_end", "references", "text", "extend"]
 ClipSize = Literal["720p", "1080p", "4K"]
@@ -95,4 +97,5 @@ async def choose_model(
         duration_s=duration_s,
         orientation=orientation,
         resolution=resolution,
+        facts=await asyncio.to_thread(usable, kit.settings.flow_facts),
     )
