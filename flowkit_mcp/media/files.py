@@ -133,13 +133,16 @@ class MediaStore:
     def sweep_parts(self) -> int:
         """Remove unfinished files of runs that are no more; returns how many."""
         swept = 0
-        for part in self.library.rglob(".*.part"):
+        for part in [*self.library.rglob(".*.part")]:
             pid, run = _writer(part)
             ours = pid == os.getpid()
             if (ours and run == _RUN) or (not ours and _is_alive(pid)):
                 continue
             with contextlib.suppress(OSError):
-                part.unlink()
+                if part.is_dir() and not part.is_symlink():
+                    shutil.rmtree(part)
+                else:
+                    part.unlink()
                 swept += 1
         return swept
 

@@ -1,4 +1,4 @@
-"""Clips → film: probe, plan, encode what differs, splice, verify, and only then a name.
+"""Clips → film: prepare, encode what differs, rebuild the sound, splice, verify, and only then a name.
 
 A film is either complete or not there: everything is written beside it under `.part` names that are
 gone afterwards, also when the task is cancelled.
@@ -6,41 +6,64 @@ gone afterwards, also when the task is cancelled.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import shutil
+import tempfile
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowkit_mcp.domain.cut import Cut, Profile
 from flowkit_mcp.domain.files import MediaFile
 from flowkit_mcp.domain.models import MediaKind
 from flowkit_mcp.errors import InvalidSetting, MediaError
+from flowkit_mcp.media.encode import encode_pieces
+from flowkit_mcp.media.estimate import Reporter, Stage, estimated
 from flowkit_mcp.media.files import free_bytes, part_beside, settle
-from flowkit_mcp.media.graph import picture_piece
-from flowkit_mcp.media.plan import Piece, Plan, make_plan
-from flowkit_mcp.media.probe import Clip, probe
-from flowkit_mcp.media.run import Progress, run_ffmpeg
-from flowkit_mcp.media.sound import pcm
+from flowkit_mcp.media.master import Soundtrack, master
+from flowkit_mcp.media.plan import Plan
+from flowkit_mcp.media.prepare import Prepared, prepare
+from flowkit_mcp.media.probe import Clip
+from flowkit_mcp.media.run import Progress
+from flowkit_mcp.media.score import compose
+from flowkit_mcp.media.sound import BYTES
 from flowkit_mcp.media.splice import Strip, Written, splice
 from flowkit_mcp.media.threads import Stop, in_thread
-from flowkit_mcp.media.timeline import FPS, lay_out
+from flowkit_mcp.media.timeline import FPS, SAMPLES_PER_FRAME
 from flowkit_mcp.media.verify import verify_film
-
-#: Encoding a frame costs about as much as copying this many.
-_ENCODE_WEIGHT = 20
-_SPLICE_SHARE = 0.9  # of splicing and verifying, in time
 
 
 @dataclass(frozen=True)
 class MergeResult:
-    """A finished film. `copied` and `encoded` count clips; `plan` says why, ready for JSON."""
+    """A finished film. `copied` and `encoded` count clips; `plan` says why, ready for JSON.
+
+    `report` is what was done to the sound and to narrations; `sidecars` are the caption files.
+    """
 
     file: MediaFile
     frames: int
     copied: int
     encoded: int
     plan: dict[str, Any]
+    report: dict[str, Any]
+    sidecars: tuple[Path, ...] = ()
+
+
+async def plan_merge(clips: Sequence[Path], cut: Cut | None = None) -> dict[str, Any]:
+    """What `merge` would do, without doing it: ready for JSON, and in words.
+
+    `{"seconds", "width", "height", "frames", "encoded_frames", "clips": [{"file", "picture", "why", …}],
+    "estimate_s", "narration": [{"clip", "done", "overrun_ms"}], "captions": count, "notes": [...],
+    "words": [sentence, …]}`. `estimate_s` is reckoned from measured speeds of another machine.
+
+    Raises:
+        InvalidSetting: an option does not fit the clips.
+        MediaError: a file is missing or damaged; the message names it.
+    """
+    with tempfile.TemporaryDirectory(prefix="flowkit-plan-") as folder:
+        prepared = await prepare(clips, cut or Cut(), Path(folder))
+        return described(prepared)
 
 
 async def merge(
@@ -48,36 +71,55 @@ async def merge(
     to: Path,
     *,
     ffmpeg: Path | str,
+    cut: Cut | None = None,
+    scratch: Path | None = None,
     progress: Progress | None = None,
+    stage: Callable[[Stage], None] | None = None,
 ) -> MergeResult:
-    """Join clips with hard cuts into an H.264/AAC MP4 at 24 fps, sound and picture in step.
+    """Join clips into an H.264/AAC MP4 at 24 fps, sound and picture in step.
 
-    Clips that are alike are copied bit for bit; others are encoded to fit the majority. ffmpeg is run
-    only for those. If `to` is taken by another file, the next free name is used.
+    What is alike is copied bit for bit; ffmpeg is run only for what differs, for blends and for what
+    lies under titles. If `to` is taken by another file, the next free name is used.
 
     Args:
         clips: MP4 files in film order.
-        to: the film's place.
+        to: the film's place; for the editor's profile its suffix becomes `.mov`.
         ffmpeg: the program, see `binaries.find_ffmpeg`.
+        cut: how; by default whole clips, hard cuts, −14 LUFS.
+        scratch: a folder for unfinished work that survives a kill: a merge started again with the same
+            folder uses the pieces that are there. It is removed at the end and on cancelling. By default
+            a hidden one beside the film.
         progress: called with the share done, 0 to 1, never falling; from the event loop's thread.
+        stage: called as `progress`, with the stage in words and the seconds left.
 
     Raises:
-        InvalidSetting: no clips, or `to` is one of them.
-        MediaError: a clip is damaged (the message names it), ffmpeg failed, the disk is full, or the
+        InvalidSetting: no clips, `to` is one of the files used, or an option does not fit the clips.
+        MediaError: a file is damaged (the message names it), ffmpeg failed, the disk is full, or the
             outcome is not as planned.
     """
+    cut = cut or Cut()
     if not clips:
         raise InvalidSetting("there are no clips to merge")
-    if any(clip.resolve() == to.resolve() for clip in clips):
-        raise InvalidSetting(f"{to.name} is one of the clips; the film needs a name of its own")
-    plan = make_plan(lay_out([await probe(clip) for clip in clips]))
-    _check_space(to, plan)
-    report = _Report(plan, progress)
-    with _parts() as new_part:
-        strips = await _strips(plan, to, ffmpeg, new_part, report)
-        part = new_part(to)
-        written = await in_thread(lambda stop: _assemble(plan, strips, part, stop, report))
+    if cut.profile is Profile.EDITOR:
+        to = to.with_suffix(".mov")
+    if any(Path(file).resolve() == to.resolve() for file in (*clips, *cut.files)):
+        raise InvalidSetting(
+            f"{to.name} is one of the files used; the film needs a name of its own"
+        )
+    with _scratch(to, scratch) as folder:
+        prepared = await prepare(clips, cut, folder)
+        plan = prepared.plan
+        _check_space(to, plan)
+        report = Reporter(plan, progress, stage)
+        encoded = await encode_pieces(
+            plan, prepared.overlays, folder, ffmpeg=ffmpeg, gained=report.encoded
+        )
+        part = folder / f"film{to.suffix}.part"
+        sound = await in_thread(lambda stop: _sound(prepared, folder, stop, report))
+        strips = _strips(plan, encoded)
+        written = await in_thread(lambda stop: _assemble(strips, sound, part, stop, report))
         path, digest = await in_thread(lambda stop: settle(part, to))
+        sidecars = await in_thread(lambda stop: prepared.write_captions(path))
     report.end()
     return MergeResult(
         file=MediaFile(
@@ -85,75 +127,100 @@ async def merge(
             media=MediaKind.VIDEO,
             sha256=digest,
             bytes=path.stat().st_size,
-            width=plan.width,
-            height=plan.height,
+            width=plan.format.width,
+            height=plan.format.height,
             duration_ms=round(written.frames * 1000 / FPS),
         ),
         frames=written.frames,
         copied=plan.copied,
-        encoded=len(plan.pieces) - plan.copied,
-        plan=plan.as_json(),
+        encoded=len(plan.shots) - plan.copied,
+        plan=described(prepared),
+        report=sound.report,
+        sidecars=sidecars,
     )
 
 
-async def _strips(
-    plan: Plan,
-    to: Path,
-    ffmpeg: Path | str,
-    new_part: Callable[[Path], Path],
-    report: _Report,
-) -> list[Strip]:
+def described(prepared: Prepared) -> dict[str, Any]:
+    """A plan for JSON, with its estimate and its words."""
+    plan, seconds = prepared.plan, estimated(prepared.plan)
+    copied = plan.frames - plan.encoded_frames
+    words = [
+        f"{plan.frames / FPS:.2f} s at {plan.format.width}×{plan.format.height}: "
+        f"{copied} of {plan.frames} frames are copied as they are, {plan.encoded_frames} are encoded."
+    ]
+    by_reason: dict[str, list[str]] = {}
+    for shot, why in zip(plan.shots, plan.reasons, strict=True):
+        name = f"{shot.number}" if shot.number is not None else "intro/outro"
+        for reason in why:
+            by_reason.setdefault(reason, []).append(name)
+    words += [f"Encoded: {reason} (clip {', '.join(on)})." for reason, on in by_reason.items()]
+    words += [
+        f"Narration of clip {v.narration.clip or 'the film'}: {v.fitted.words}."
+        for v in prepared.voices
+    ]
+    words += [f"{note[0].upper()}{note[1:]}." for note in prepared.notes]
+    words.append(f"About {seconds:.0f} s of work, by an estimate.")
+    return plan.as_json() | {
+        "seconds": round(plan.frames / FPS, 3),
+        "estimate_s": round(seconds, 1),
+        "narration": [
+            {
+                "clip": voice.narration.clip,
+                "done": voice.fitted.words,
+                "overrun_ms": voice.fitted.overrun_ms,
+            }
+            for voice in prepared.voices
+        ],
+        "captions": len(prepared.cues),
+        "notes": list(prepared.notes),
+        "words": words,
+    }
+
+
+def _strips(plan: Plan, encoded: dict[int, Clip]) -> list[Strip]:
     strips: list[Strip] = []
-    for piece in plan.pieces:
-        clip = piece.shot.clip
-        if not piece.copied:
-            clip = await _encoded(piece, plan, ffmpeg, new_part(to), report)
-        strips.append(Strip(clip, piece.shot.start))
+    for place, piece in enumerate(plan.pieces):
+        if piece.copied:
+            run = piece.runs[0]
+            strips.append(Strip(run.shot.clip, piece.start, run.source_first, piece.frames))
+        else:
+            strips.append(Strip(encoded[place], piece.start, 0, piece.frames))
     return strips
 
 
-async def _encoded(
-    piece: Piece, plan: Plan, ffmpeg: Path | str, part: Path, report: _Report
-) -> Clip:
-    """One clip's picture in the film's format, checked to be exactly as long as planned."""
-    shot = piece.shot
-    argv = picture_piece(
-        shot.clip.path,
-        part,
-        ffmpeg=ffmpeg,
-        frames=shot.frames,
-        width=plan.width,
-        height=plan.height,
-        source_colour=shot.clip.picture.colour,
-        colour=plan.colour,
-        parameter_id=plan.parameter_id,
+def _sound(prepared: Prepared, folder: Path, stop: Stop, report: Reporter) -> Soundtrack:
+    plan, cut = prepared.plan, prepared.cut
+    score = compose(
+        plan.timeline, cut, prepared.spoken, folder, stop=stop, progress=report.listened
     )
-    await run_ffmpeg(
-        argv,
-        frames=shot.frames,
-        progress=report.encoding(shot.frames),
-        limit_s=60 + 0.5 * shot.frames * (1 + plan.width * plan.height / 1e6),
+    sound = master(
+        score.sounds,
+        plan.frames * SAMPLES_PER_FRAME,
+        cut.loudness,
+        folder,
+        stop=stop,
+        editor=plan.format.editor,
+        progress=report.mixed,
     )
-    report.encoded(shot.frames)
-    clip = await probe(part)
-    if clip.frames != shot.frames:
-        raise MediaError(
-            f"encoding {shot.clip.path.name} gave {clip.frames} frames instead of {shot.frames}"
-        )
-    return clip
+    sound.report.update(score.report)
+    return sound
 
 
 def _assemble(
-    plan: Plan, strips: Sequence[Strip], part: Path, stop: Stop, report: _Report
+    strips: Sequence[Strip], sound: Soundtrack, part: Path, stop: Stop, report: Reporter
 ) -> Written:
-    sound = pcm([piece.shot for piece in plan.pieces])
-    written = splice(strips, sound, part, stop=stop, progress=report.from_thread)
+    written = splice(strips, sound, part, stop=stop, progress=report.spliced)
+    report.verifying()
     verify_film(part, written, [strip.start for strip in strips], stop=stop)
     return written
 
 
 def _check_space(to: Path, plan: Plan) -> None:
-    needed = int(1.2 * sum(piece.shot.clip.bytes for piece in plan.pieces))
+    source = sum({shot.clip.path: shot.clip.bytes for shot in plan.shots}.values())
+    pixels = plan.format.width * plan.format.height
+    encoded = plan.encoded_frames * pixels * (2.0 if plan.format.editor else 0.25) / 8 * 8 / 8
+    spooled = 2 * plan.frames * SAMPLES_PER_FRAME * BYTES
+    needed = int(1.2 * source + encoded + spooled)
     free = free_bytes(to.parent)
     if free < needed:
         raise MediaError(
@@ -163,50 +230,11 @@ def _check_space(to: Path, plan: Plan) -> None:
 
 
 @contextlib.contextmanager
-def _parts() -> Generator[Callable[[Path], Path]]:
-    """Hands out part names and removes what is left of them."""
-    parts: list[Path] = []
-
-    def new_part(final: Path) -> Path:
-        parts.append(part_beside(final))
-        return parts[-1]
-
+def _scratch(to: Path, given: Path | None) -> Generator[Path]:
+    """A folder for unfinished work that is gone afterwards, however the block is left."""
+    folder = given or part_beside(to)
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        yield new_part
+        yield folder
     finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
-
-
-class _Report:
-    """Turns the stages' own shares into one that only rises."""
-
-    def __init__(self, plan: Plan, progress: Progress | None) -> None:
-        self._progress = progress
-        self._loop = asyncio.get_running_loop()
-        self._total = plan.frames + _ENCODE_WEIGHT * sum(
-            piece.shot.frames for piece in plan.pieces if not piece.copied
-        )
-        self._splice = plan.frames
-        self._done = 0.0
-        self._told = 0.0
-
-    def encoding(self, frames: int) -> Progress:
-        return lambda share: self._tell(self._done + share * frames * _ENCODE_WEIGHT)
-
-    def encoded(self, frames: int) -> None:
-        self._done += frames * _ENCODE_WEIGHT
-        self._tell(self._done)
-
-    def from_thread(self, share: float) -> None:
-        done = self._done + share * self._splice * _SPLICE_SHARE
-        self._loop.call_soon_threadsafe(self._tell, done)
-
-    def end(self) -> None:
-        self._tell(self._total)
-
-    def _tell(self, done: float) -> None:
-        share = min(1.0, done / self._total)
-        if self._progress is not None and share > self._told:
-            self._told = share
-            self._progress(share)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +106,19 @@ class Clip:
     picture: Picture
     sound: Sound | None
 
+    #: A picture that stands still, not an MP4.
+    still: bool = False
+
     @property
     def frames(self) -> int:
         return len(self.picture.times)
+
+    @cached_property
+    def order(self) -> list[int]:
+        """The place at which each packet, in the order of the file, is shown."""
+        times = self.picture.times
+        place = {time: index for index, time in enumerate(sorted(times))}
+        return [place[time] for time in times]
 
     @property
     def seconds(self) -> Fraction:
@@ -159,6 +170,36 @@ def read_clip(path: Path) -> Clip:
             picture=_picture(path, video, rate, track),
             sound=None if audio is None or not heard else _sound(audio),
         )
+
+
+def still_clip(picture: Path, size: tuple[int, int], frames: int, fps: int) -> Clip:
+    """A PNG of exactly this size as a clip without sound that shows it for `frames` frames."""
+    return Clip(
+        path=picture,
+        bytes=picture.stat().st_size,
+        picture=Picture(
+            codec="png",
+            tag="",
+            profile=None,
+            level=0,
+            width=size[0],
+            height=size[1],
+            sample_aspect=Fraction(1),
+            pixel_format="yuv420p",
+            colour=Colour(),
+            fps=Fraction(fps),
+            time_base=Fraction(1, fps),
+            extradata=b"",
+            rotation=0,
+            interlaced=False,
+            times=tuple(range(frames)),
+            keys=(),
+            hidden=0,
+            clean=False,
+        ),
+        sound=None,
+        still=True,
+    )
 
 
 @contextlib.contextmanager

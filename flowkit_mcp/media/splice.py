@@ -1,10 +1,11 @@
-"""Joins clips packet by packet: the picture bit for bit, the sound encoded once.
+"""Joins clips packet by packet: the picture bit for bit, the sound as it was encoded.
 
 It writes one file and knows nothing of names, retries or encoding pictures; `merge.py` does.
 """
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import Any
 
 from flowkit_mcp.errors import BugError, MediaError
 from flowkit_mcp.media.avc import merged
+from flowkit_mcp.media.master import AAC_FRAME, BIT_RATE, Soundtrack
 from flowkit_mcp.media.probe import Clip, opened
-from flowkit_mcp.media.sound import BIT_RATE
 from flowkit_mcp.media.threads import Stop
 from flowkit_mcp.media.timeline import (
     SAMPLE_RATE,
@@ -34,17 +35,20 @@ _MUXER = {
 
 @dataclass(frozen=True)
 class Strip:
-    """Packets to copy: all of `clip`'s picture, shown from film frame `start`."""
+    """Packets to copy: `frames` frames of `clip` from its frame `first`, shown from film frame `start`.
+
+    `first` must be a key frame and the packets must be exactly those frames (`plan.copy_span`).
+    """
 
     clip: Clip
     start: int
+    first: int
+    frames: int
 
     @property
     def order(self) -> list[int]:
-        """The place in the clip at which each packet, in file order, is shown."""
-        times = self.clip.picture.times
-        place = {time: index for index, time in enumerate(sorted(times))}
-        return [place[time] for time in times]
+        """The place in the strip at which each packet, in file order, is shown."""
+        return [place - self.first for place in self.clip.order[self.first :][: self.frames]]
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,22 @@ class Written:
     samples: int
     #: CRC-32 over all picture packets in file order.
     picture_crc: int
+    #: Samples before the first one that is heard.
+    priming: int
 
 
 def splice(
     strips: Sequence[Strip],
-    sound: Iterator[Any],
+    sound: Soundtrack,
     to: Path,
     *,
     stop: Stop,
     progress: Callable[[float], None] | None = None,
 ) -> Written:
-    """Write an MP4 of the strips' pictures and of `sound` (frames as `sound.pcm` gives them).
+    """Write an MP4 of the strips' pictures and the sound; blocking.
 
-    Blocking. The strips' parameter sets must be equal or have ids of their own.
+    Parameter sets of H.264 strips must be equal or have ids of their own. With uncompressed sound it
+    is a MOV.
 
     Raises:
         MediaError: a clip cannot be read or the disk is full.
@@ -76,17 +83,18 @@ def splice(
     import av
     from av.error import FFmpegError
 
-    parameters = merged([strip.clip.picture.extradata for strip in strips])
+    avc = strips[0].clip.picture.codec == "h264"
+    parameters = merged([strip.clip.picture.extradata for strip in strips]) if avc else b""
     if parameters is None:
         raise BugError(f"clips for {to.name} have parameter sets that cannot share a track")
-    total = sum(strip.clip.frames for strip in strips)
+    total = sum(strip.frames for strip in strips)
     try:
         with (
             opened(strips[0].clip.path) as model,
             av.open(
                 f"file:{to.absolute()}",
                 mode="w",
-                format="mp4",
+                format="mp4" if sound.codec == "aac" else "mov",
                 options=_MUXER,
             ) as film,
         ):
@@ -96,7 +104,7 @@ def splice(
                 if progress is not None and film_writer.frames % 24 == 0:
                     progress(film_writer.frames / total)
             film_writer.finish()
-        return Written(total, film_writer.samples, film_writer.crc)
+        return Written(total, sound.samples, film_writer.crc, priming=AAC_FRAME if avc else 0)
     except (FFmpegError, OSError) as error:
         raise MediaError(f"the film cannot be written: {error.strerror or error}") from error
 
@@ -109,7 +117,8 @@ def _packets(strips: Sequence[Strip], stop: Stop) -> Iterator[Any]:
     decoded = 0
     for strip, order in zip(strips, orders, strict=True):
         with opened(strip.clip.path) as container:
-            packets = (p for p in container.demux(container.streams.video[0]) if p.size)
+            whole = (p for p in container.demux(container.streams.video[0]) if p.size)
+            packets = itertools.islice(whole, strip.first, strip.first + strip.frames)
             for shown, packet in zip(order, packets, strict=True):
                 stop.check()
                 packet.time_base = Fraction(1, TIMESCALE)
@@ -121,20 +130,22 @@ def _packets(strips: Sequence[Strip], stop: Stop) -> Iterator[Any]:
 
 
 class _Writer:
-    """Interleaves picture packets with sound that is encoded as far as the picture has come."""
+    """Interleaves picture packets with those of the sound."""
 
-    def __init__(self, film: Any, model: Any, parameters: bytes, sound: Iterator[Any]) -> None:
+    def __init__(self, film: Any, model: Any, parameters: bytes, sound: Soundtrack) -> None:
         self._film = film
         # `opaque`: a copy needs no encoder, and opening one would replace the parameter sets.
         self._picture = film.add_stream_from_template(model, opaque=True)
-        self._picture.codec_context.extradata = parameters
+        if parameters:
+            self._picture.codec_context.extradata = parameters
         self._picture.time_base = Fraction(1, TIMESCALE)
-        self._sound = film.add_stream("aac", rate=SAMPLE_RATE)
+        self._sound = film.add_stream(sound.codec, rate=SAMPLE_RATE)
         self._sound.codec_context.layout = "stereo"
-        self._sound.codec_context.bit_rate = BIT_RATE
-        self._pcm = sound
+        if sound.codec == "aac":
+            self._sound.codec_context.bit_rate = BIT_RATE
+        self._packets = sound.packets
+        self._at = 0
         self.frames = 0
-        self.samples = 0
         self.crc = 0
 
     def add(self, packet: Any) -> None:
@@ -146,12 +157,12 @@ class _Writer:
 
     def finish(self) -> None:
         self._sound_until(None)
-        self._film.mux(self._sound.encode(None))
 
     def _sound_until(self, sample: int | None) -> None:
-        while sample is None or self.samples < sample:
-            frame = next(self._pcm, None)
-            if frame is None:
+        while self._at < len(self._packets):
+            packet = self._packets[self._at]
+            if sample is not None and packet.pts >= sample:
                 return
-            self.samples += frame.samples
-            self._film.mux(self._sound.encode(frame))
+            packet.stream = self._sound
+            self._film.mux_one(packet)
+            self._at += 1

@@ -14,8 +14,6 @@ from flowkit_mcp.media.splice import Written
 from flowkit_mcp.media.threads import Stop
 from flowkit_mcp.media.timeline import SAMPLE_RATE, SAMPLES_PER_FRAME, TICKS_PER_FRAME, TIMESCALE
 
-_AAC_FRAME = 1024
-
 
 def verify_film(path: Path, written: Written, joins: Sequence[int], *, stop: Stop) -> None:
     """Check grid, count, payload, sound length, index first, and that each join decodes.
@@ -51,7 +49,7 @@ def _check_packets(path: Path, film: Any, written: Written, stop: Stop) -> None:
     if fraction(video.time_base) * TIMESCALE != 1 or fraction(audio.time_base) * SAMPLE_RATE != 1:
         raise _differs(path, "its time bases are not the film's")
     shown: list[int] = []
-    crc, heard = 0, -_AAC_FRAME
+    crc, heard = 0, -written.priming
     for packet in film.demux([video, audio]):
         if packet.size == 0:
             continue

@@ -16,6 +16,7 @@ from film_checks import (
     sound_samples,
 )
 
+from flowkit_mcp.domain.cut import Cut, Mixed
 from flowkit_mcp.errors import InvalidSetting, MediaError
 from flowkit_mcp.media.merge import merge
 from flowkit_mcp.media.run import run_ffmpeg
@@ -79,14 +80,15 @@ async def test_only_clips_that_differ_are_encoded_and_the_plan_says_why(
 ):
     usual = make_clip(frames=36)
     odd = {
-        make_clip(frames=24, size="480x270"): "480×270 scaled down to 320×180",
+        make_clip(frames=24, size="160x90"): "160×90 scaled up to 320×180",
         make_clip(frames=24, size="180x320"): "180×320 fitted to 320×180",
         make_clip(frames=30, fps="30"): "30 fps to 24 fps",
         make_clip(frames=24, video=("-c:v", "libx264", "-bf", "0")): "other encoder settings",
         make_clip(frames=24, video=("-c:v", "libx264", "-g", "24", "-flags", "+ildct")): "interl",
     }
     clips = [usual, *odd, usual]
-    result = await merge(clips, tmp_path / "film.mp4", ffmpeg=ffmpeg)
+    pad = Cut(mixed=Mixed.PAD)
+    result = await merge(clips, tmp_path / "film.mp4", ffmpeg=ffmpeg, cut=pad)
 
     assert (result.frames, result.copied, result.encoded) == (36 + 5 * 24 + 36, 2, 5)
     reasons = {entry["file"]: " ".join(entry["why"]) for entry in result.plan["clips"]}
@@ -108,7 +110,7 @@ async def test_only_clips_that_differ_are_encoded_and_the_plan_says_why(
 async def test_seeking_to_any_join_of_a_mixed_film_shows_the_right_frame(
     make_clip, ffmpeg, tmp_path
 ):
-    usual, other = make_clip(frames=36), make_clip(frames=24, size="480x270")
+    usual, other = make_clip(frames=36), make_clip(frames=24, size="160x90")
     result = await merge([usual, other, usual], tmp_path / "film.mp4", ffmpeg=ffmpeg)
     with av.open(str(result.file.path)) as film:
         track = film.streams.video[0]
@@ -152,8 +154,8 @@ async def test_clips_none_of_which_can_be_copied_still_make_a_film(make_clip, ff
     assert len(frame_hashes(result.file.path)) == 48
 
 
-async def test_the_larger_picture_wins_when_sizes_are_equally_common(make_clip, ffmpeg, tmp_path):
-    clips = [make_clip(frames=24), make_clip(frames=24, size="480x270")]
+async def test_the_film_is_as_large_as_its_largest_clip(make_clip, ffmpeg, tmp_path):
+    clips = [make_clip(frames=24), make_clip(frames=24), make_clip(frames=24, size="480x270")]
     result = await merge(clips, tmp_path / "film.mp4", ffmpeg=ffmpeg)
     assert (result.file.width, result.file.height) == (480, 270)
 
@@ -176,7 +178,7 @@ async def test_no_clips_and_a_film_over_its_own_clip_are_refused(make_clip, tmp_
         await merge([], tmp_path / "film.mp4", ffmpeg=NO_FFMPEG)
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(make_clip(frames=24).read_bytes())
-    with pytest.raises(InvalidSetting, match="one of the clips"):
+    with pytest.raises(InvalidSetting, match="one of the files"):
         await merge([clip], clip, ffmpeg=NO_FFMPEG)
 
 
@@ -244,7 +246,7 @@ async def test_hostile_names_are_only_names(make_clip, ffmpeg, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     usual, odd = Path(name), Path("odd " + name)
     usual.write_bytes(make_clip(frames=24).read_bytes())
-    odd.write_bytes(make_clip(frames=24, size="180x320").read_bytes())
+    odd.write_bytes(make_clip(frames=24, size="160x90").read_bytes())
     Path("out").mkdir()
     result = await merge([usual, odd, usual], Path("out", name), ffmpeg=ffmpeg)
     assert (result.copied, result.encoded, result.frames) == (2, 1, 72)

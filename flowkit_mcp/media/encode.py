@@ -1,0 +1,117 @@
+"""Encodes the pieces of a film that cannot be copied, several side by side, each checked for its length."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from flowkit_mcp.errors import MediaError
+from flowkit_mcp.media.graph import Overlay, encode_piece
+from flowkit_mcp.media.plan import Piece, Plan
+from flowkit_mcp.media.probe import Clip, probe
+from flowkit_mcp.media.run import run_ffmpeg
+
+#: Told how many frames a piece has gained.
+Gained = Callable[[float], None]
+
+
+async def encode_pieces(
+    plan: Plan,
+    overlays: Sequence[Overlay],
+    folder: Path,
+    *,
+    ffmpeg: Path | str,
+    gained: Gained,
+) -> dict[int, Clip]:
+    """Every encoded piece of a plan as a clip, by its place in the plan.
+
+    A piece that an earlier, interrupted run has finished in the same folder is used again.
+
+    Raises:
+        MediaError: ffmpeg failed, or a piece is not as long as planned.
+    """
+    todo = [(place, piece) for place, piece in enumerate(plan.pieces) if not piece.copied]
+    side_by_side = max(1, min(os.cpu_count() or 1, len(todo), 4))
+    turn = asyncio.Semaphore(side_by_side)
+    made: dict[int, Clip] = {}
+
+    async def one(place: int, piece: Piece) -> None:
+        async with turn:
+            made[place] = await _encode(plan, piece, overlays, folder, ffmpeg, gained, side_by_side)
+
+    tasks = [asyncio.create_task(one(place, piece)) for place, piece in todo]
+    try:
+        for task in tasks:
+            await task
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return made
+
+
+async def _encode(
+    plan: Plan,
+    piece: Piece,
+    overlays: Sequence[Overlay],
+    folder: Path,
+    ffmpeg: Path | str,
+    gained: Gained,
+    side_by_side: int,
+) -> Clip:
+    threads = 1 if side_by_side > 1 else 0
+    argv = encode_piece(
+        piece,
+        folder / "piece",
+        ffmpeg=ffmpeg,
+        film=plan.format,
+        overlays=overlays,
+        threads=threads,
+    )
+    suffix = ".mov" if plan.format.editor else ".mp4"
+    final = folder / f"piece-{_key(argv, piece)}{suffix}"
+    if final.exists():
+        clip = await probe(final)
+        gained(piece.frames)
+        return clip
+    part = final.with_name(f"{final.stem}.part{suffix}")
+    argv = [
+        f"file:{part.absolute()}" if a == f"file:{(folder / 'piece').absolute()}" else a
+        for a in argv
+    ]
+    done = 0.0
+
+    def note(share: float) -> None:
+        nonlocal done
+        gained(share * piece.frames - done)
+        done = share * piece.frames
+
+    pixels = plan.format.width * plan.format.height
+    await run_ffmpeg(
+        argv,
+        frames=piece.frames,
+        progress=note,
+        limit_s=60 + 0.5 * (piece.frames + 2 * 24) * (1 + pixels / 1e6),
+    )
+    clip = await probe(part)
+    if clip.frames != piece.frames:
+        names = ", ".join(sorted({run.shot.clip.path.name for run in piece.runs}))
+        raise MediaError(
+            f"encoding {names} gave {clip.frames} frames instead of {piece.frames}",
+            hint="Fetch or generate the clip again.",
+        )
+    gained(piece.frames - done)
+    part.replace(final)
+    return await probe(final)
+
+
+def _key(argv: Sequence[str], piece: Piece) -> str:
+    """What the piece is made of: the same arguments on files that have not changed."""
+    files = {run.shot.clip.path for run in piece.runs}
+    states = sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+    text = json.dumps([list(argv[1:]), states], ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
