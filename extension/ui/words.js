@@ -198,7 +198,7 @@ export function phaseWords(phase) {
 
 const JOBS = {
   queued: "in the queue",
-  running: "being made",
+  running: "its turn now",
   waiting: "Flow is making it",
   needs_attention: "needs you: ask your agent",
   succeeded: "done",

@@ -139,18 +139,19 @@ APPROVAL: State = {
 }
 
 _NEXT: list[State] = [
-    {"id": 41, "what": "scene 2 vertical clip", "state": "waiting", "credits": 10},
+    {"id": 42, "what": "scene 3 vertical clip", "state": "running", "credits": 10},
     {"id": 43, "what": "scene 4 vertical clip", "state": "queued", "credits": 10},
     {"id": 44, "what": "scene 5 vertical clip", "state": "queued", "credits": 10},
 ]
-#: The two halves of docs/panel.png: at work, and asking.
+#: The two halves of docs/panel.png: at work, and asking. Calls as the worker names them (flow_api.js).
+_CLIP: State = {**_CALL, "what": "clip from a picture"}
 README: tuple[State, State] = (
-    connected(calls=[_CALL], queue={"jobs": _NEXT}),
+    connected(calls=[_CLIP], queue={"jobs": _NEXT}),
     connected(
         ask=True,
-        approvals=[{**APPROVAL, "what": "scene 4 vertical clip"}],
-        calls=[{**_CALL, "what": "scene 4 vertical clip", "phase": "asking", "since": NOW - 8000}],
-        queue={"jobs": _NEXT[2:]},
+        approvals=[{**APPROVAL, "what": "clip from a picture"}],
+        calls=[{**_CLIP, "phase": "asking", "since": NOW - 8000}],
+        queue={"jobs": _NEXT},
     ),
 )
 

@@ -168,6 +168,21 @@ async def test_tab_goes_through_the_controls_in_the_order_in_which_they_are_read
     ]
 
 
+async def test_the_measures_of_these_tests_find_what_they_look_for(open_panel: OpenPanel) -> None:
+    panel = await open_panel(FACES["connected"])
+    await panel.page.evaluate(
+        """() => {
+            document.documentElement.style.setProperty('--muted', '#999');
+            document.getElementById('work').style.width = '400px';
+        }"""
+    )
+    weak = [
+        text for text, ratio in await panel.page.evaluate("() => seen.contrasts()") if ratio < 4.5
+    ]
+    assert "Account" in weak and "Connected to FlowKit" not in weak
+    assert any("#work" in part for part in await panel.page.evaluate("() => seen.sticksOut()"))
+
+
 async def test_what_has_the_focus_is_seen_to_have_it(open_panel: OpenPanel) -> None:
     panel = await open_panel(FACES["unpaired"])
     for _ in range(4):
