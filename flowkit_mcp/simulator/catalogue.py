@@ -62,6 +62,11 @@ class Usage(_Data):
         """A key with `_portrait` beside one without; `_landscape` keys have no plain form."""
         return "_portrait" in self.key and "r2v" not in self.key and "extend" not in self.key
 
+    def for_both_shapes(self) -> Self:
+        """As the catalogue has it where a plain key has no twin for upright clips (flow-wire §6.4)."""
+        tied = len(self.aspects) == 1 and not {"landscape", "portrait"} & set(self.key.split("_"))
+        return self.model_copy(update={"aspects": (LANDSCAPE, PORTRAIT)}) if tied else self
+
 
 class Family(_Data):
     media: Literal["image", "video"]

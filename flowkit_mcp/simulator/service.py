@@ -178,8 +178,10 @@ class FlowService:
     def shown(self, usage: Usage, key: str | None = None) -> Usage | None:
         """The usage under its name of today, None where it is not offered (or not by `key`)."""
         switches = self.state.switches
-        if switches.portrait_keys != "listed" and usage.upright_twin:
-            return None
+        if switches.portrait_keys != "listed":
+            if usage.upright_twin:
+                return None
+            usage = usage.for_both_shapes()
         name = switches.renamed_models.get(usage.key, usage.key)
         if key is not None and key != name:
             return None

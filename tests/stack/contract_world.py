@@ -37,6 +37,7 @@ from flowkit_mcp.providers.base import (
 )
 from flowkit_mcp.providers.flow.catalogue import choose
 from flowkit_mcp.providers.flow.provider import FlowProvider
+from flowkit_mcp.providers.flow.table import Table, usable
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.browser import StandInBrowser
 
@@ -90,18 +91,33 @@ class World:
         self,
         sim: Simulator,
         host: BridgeHost,
-        flow: FlowProvider,
         changed: asyncio.Event,
-        clock: MovableClock,
+        folder: Path,
+        options: dict[str, Any],
     ) -> None:
-        self.clock = clock
+        self.clock = MovableClock()
+        self._folder = folder
+        self._options = options
         self.sim = sim
         self.host = host
-        self.flow = flow
+        self.flow = FlowProvider(host, clock=self.clock, **options)
         self.changed = changed
         self.project = ""
         self.account: Account
+        self.facts: Table | None = None
         self._seed = 0
+
+    async def start_again(self, facts: str = "") -> None:
+        """A provider that remembers nothing, with `facts` as the library's own file of facts."""
+        await self.flow.aclose()
+        file = self._folder / "flow.toml"
+        file.write_text(facts, encoding="utf-8")
+        self.facts = usable(file)
+        self.flow = FlowProvider(self.host, clock=self.clock, overrides=file, **self._options)
+        self.account = await self.flow.account()
+
+    async def aclose(self) -> None:
+        await self.flow.aclose()
 
     @property
     def lane(self) -> str:
@@ -118,7 +134,7 @@ class World:
 
     def model(self, mode: str, **wanted: Any) -> Model:
         wanted = {"wanted": None, "duration_s": None, "orientation": H, "resolution": None} | wanted
-        return choose(self.account.models, mode, **wanted)
+        return choose(self.account.models, mode, facts=self.facts, **wanted)
 
     def common(self, model: Model, orientation: Orientation = H) -> dict[str, Any]:
         """What every brief has; a seed never used before."""
@@ -234,13 +250,11 @@ async def world(
         stack.push_async_callback(host.aclose)
         place = Place(sim, book.issue_code(host.port), folder / "profile")
         options = await stack.enter_async_context(browser(place))
-        clock = MovableClock()
-        flow = FlowProvider(host, clock=clock, **options)
-        stack.push_async_callback(flow.aclose)
-        made = World(sim, host, flow, changed, clock)
+        made = World(sim, host, changed, folder, options)
+        stack.push_async_callback(made.aclose)
         await made.until(lambda: host.flow is not None and host.flow.signed_in)
-        made.project = await flow.create_project("Contract")
-        made.account = await flow.account()
+        made.project = await made.flow.create_project("Contract")
+        made.account = await made.flow.account()
         yield made
 
 

@@ -22,7 +22,6 @@ from flowkit_mcp.errors import (
     Transient,
 )
 from flowkit_mcp.providers.base import Done, NeverSent, Pending, Sent
-from flowkit_mcp.providers.flow.provider import FlowProvider
 
 pytestmark = pytest.mark.e2e  # a simulator, a browser and a bridge each
 
@@ -130,6 +129,15 @@ class TestSubmits:
         pro.sim.switch(upload_ttl_s=0.001)
         given = pro.clip_brief("start", start=uploaded, duration_s=4)
         assert (await refusal(pro, given, Rejected)).reason == "NOT_FOUND"
+
+    async def test_a_file_that_is_no_picture_is_refused(self, pro: World, tmp_path: Path) -> None:
+        text, torn = tmp_path / "notes.png", tmp_path / "torn.png"
+        text.write_text("not a picture", encoding="utf-8")
+        torn.write_bytes(b"\x89PNG\r\n\x1a\n torn")
+        for file, reason in ((text, None), (torn, "UNKNOWN_IMAGE_FILE_FORMAT")):
+            with pytest.raises(Rejected) as raised:
+                await pro.flow.upload_image(file, pro.project)
+            assert raised.value.reason == reason
 
     async def test_accepted_and_empty_made_nothing(self, pro: World) -> None:
         pro.sim.switch(submit_shape="empty")
@@ -247,23 +255,10 @@ class TestStuck:
             source = await one.clip(wanted="veo-lite", duration_s=8)
             one.sim.switch(extend_source="workflow")
             remote = (await one.submit(one.clip_brief("extend", extends=source))).remote_id
-            fresh = FlowProvider(one.host, clock=one.clock)
+            await one.start_again()
             one.clock.ahead_s = 65
-            polled = (await fresh.poll([remote], VIDEO))[remote]
+            polled = (await one.flow.poll([remote], VIDEO))[remote]
             assert isinstance(polled, Pending) and polled.stuck is not None
-
-    async def test_with_the_switch_the_other_id_is_sent_and_it_runs(
-        self, tmp_path: Path, browser: Browser
-    ) -> None:
-        async with world(tmp_path, browser, lane="batchexecute") as one:
-            source = await one.clip(wanted="veo-lite", duration_s=8)
-            one.sim.switch(extend_source="workflow")
-            file = tmp_path / "flow.toml"
-            file.write_text('[switches]\nextend_source = "workflow"\n', encoding="utf-8")
-            given = FlowProvider(one.host, clock=one.clock, simulator=one.sim.url, overrides=file)
-            brief = one.clip_brief("extend", extends=source)
-            accepted = await given.submit(brief, given.new_client_ref(), given.via)
-            await one.done(accepted.remote_id)
 
 
 class TestShapes:
