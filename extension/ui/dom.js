@@ -28,7 +28,7 @@ export function slot(node, name) {
 
 /**
  * Makes the children of `parent` match `items`, keeping the nodes that stay (and the focus in them).
- * `fill(node, item, fresh)` writes one item into its node.
+ * `fill(node, item)` writes one item into its node.
  */
 export function keepList(parent, templateId, items, keyOf, fill) {
   const keys = new Map();
@@ -47,7 +47,7 @@ export function keepList(parent, templateId, items, keyOf, fill) {
     const known = here.get(key);
     const node = known ?? $(templateId).content.firstElementChild.cloneNode(true);
     node.dataset.key = key;
-    fill(node, item, !known);
+    fill(node, item);
     if (node === place) place = place.nextElementSibling;
     else parent.insertBefore(node, place);
   }

@@ -1,10 +1,10 @@
 // The side panel: shows what the worker says and hands on what the person wants. It holds nothing of
 // its own: no state is remembered, nothing is stored, nothing leaves for anywhere but the worker.
 
-import { $, setText, setUsable, tick } from "./dom.js";
+import { $, setText, tick } from "./dom.js";
 import { openLink } from "./link.js";
 import { line, readState } from "./shape.js";
-import { draw, drawGone, reach } from "./view.js";
+import { draw, drawGone, forgetAnswers, markAnswered, reach } from "./view.js";
 import * as words from "./words.js";
 
 const SAID_MS = 6000;
@@ -69,7 +69,7 @@ function refused({ of, message, next_step: next }) {
   } else {
     say(text);
   }
-  if (of === "answer") setUsable($("approval-list").querySelectorAll("button"), true);
+  if (of === "answer") forgetAnswers();
   if (state) draw(state, pairingWanted); // a switch goes back to where it was
 }
 
@@ -152,7 +152,7 @@ $("approval-list").addEventListener("click", (event) => {
   if (!button || button.getAttribute("aria-disabled") === "true") return;
   const yes = button.dataset.slot === "yes";
   if (!send({ type: "answer", id: button.answerTo, yes })) return;
-  setUsable(button.closest("li").querySelectorAll("button"), false);
+  markAnswered(button.closest("li"));
 });
 
 $("grant").addEventListener("click", async () => {

@@ -4,8 +4,11 @@ import { $, keepList, setLine, setText, setTime, setUsable, show, slot } from ".
 import * as words from "./words.js";
 
 const STEPS = ["accepted", "minting", "sent", "done"];
-// A question that has just appeared is not to be answered by a click that was meant for what stood there before.
+// When questions come or go, others move: a click meant for what stood there before must answer nothing.
 const ANSWER_AFTER_MS = 600;
+
+let asked = "";
+let arming = 0;
 
 /** @param {boolean} pairingWanted the person asked to pair again while paired */
 export function draw(state, pairingWanted) {
@@ -38,7 +41,7 @@ export function drawGone(why, at) {
   setLine($("detail"), told[1] + old);
   setLine($("next"), told[2]);
   for (const id of ["facts", "simulated", "slate-actions", "bar", "approvals"]) show($(id), false);
-  $("approval-list").replaceChildren(); // asked anew when the worker is back: an answer may have been lost
+  forgetAnswers(); // asked anew when the worker is back: an answer may have been lost
   reach(false);
 }
 
@@ -73,23 +76,41 @@ function drawPairing(paired, wanted) {
 
 function drawApprovals(approvals) {
   show($("approvals"), approvals.length > 0);
-  keepList($("approval-list"), "approval", approvals, (item) => item.id, (node, item, fresh) => {
+  keepList($("approval-list"), "approval", approvals, (item) => item.id, (node, item) => {
     const [what, cost] = [words.whatWords(item), words.price(item.credits)];
     setText(slot(node, "what"), what);
     setText(slot(node, "price"), cost);
     setTime(slot(node, "since"), item.since, "ago");
-    const answers = [["yes", "Allow"], ["no", "Refuse"]].map(([name, word]) => {
-      const button = slot(node, name);
-      button.setAttribute("aria-label", `${word}: ${what}, ${cost}`);
-      button.answerTo = item.id;
-      return button;
-    });
-    if (!fresh) return;
-    setUsable(answers, false);
-    setTimeout(() => setUsable(answers, true), ANSWER_AFTER_MS);
+    for (const [name, word] of [["yes", "Allow"], ["no", "Refuse"]]) {
+      slot(node, name).setAttribute("aria-label", `${word}: ${what}, ${cost}`);
+      slot(node, name).answerTo = item.id;
+    }
   });
+  const now = JSON.stringify(approvals.map((item) => item.id));
+  if (now !== asked) armAnswers();
+  asked = now;
   const newest = approvals.at(-1);
   setText($("alarm"), newest ? `A paid call waits for your answer: ${words.whatWords(newest)}, ${words.price(newest.credits)}.` : "");
+}
+
+/** Makes the open questions answerable, in a moment; those that have been answered stay as they are. */
+function armAnswers() {
+  const open = () => $("approval-list").querySelectorAll(".approval:not([data-answered]) button");
+  setUsable(open(), false);
+  clearTimeout(arming);
+  arming = setTimeout(() => setUsable(open(), true), ANSWER_AFTER_MS);
+}
+
+/** The answers that were given may not have arrived. */
+export function forgetAnswers() {
+  for (const question of $("approval-list").children) delete question.dataset.answered;
+  armAnswers();
+}
+
+/** An answer is on its way: no second one. */
+export function markAnswered(question) {
+  question.dataset.answered = "true";
+  setUsable(question.querySelectorAll("button"), false);
 }
 
 function drawHosts(hosts) {

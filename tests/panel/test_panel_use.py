@@ -272,6 +272,21 @@ async def test_a_click_meant_for_something_else_does_not_allow_what_has_just_app
     assert await panel.heard() == [{"type": "answer", "id": "op-31", "yes": False}]
 
 
+async def test_a_double_click_does_not_allow_the_question_that_moves_up(
+    open_panel: OpenPanel,
+) -> None:
+    second = {**APPROVAL, "id": "op-32", "what": "Scene 4 vertical clip"}
+    panel = await open_panel(connected(ask=True, approvals=[APPROVAL, second]))
+    await panel.page.clock.run_for(700)
+    await button(panel, ALLOW).click()
+    await panel.tell(connected(ask=True, approvals=[second]))  # before the second click
+    moved = button(panel, "Allow: Scene 4 vertical clip, 10 credits")
+    await moved.click(force=True)
+    assert await panel.heard() == [{"type": "answer", "id": "op-31", "yes": True}]
+    await panel.page.clock.run_for(700)
+    await expect(moved).to_be_enabled()
+
+
 async def test_an_answer_stays_given_while_the_worker_has_not_taken_it(
     open_panel: OpenPanel,
 ) -> None:
@@ -290,6 +305,7 @@ async def test_an_answer_that_may_have_been_lost_is_asked_for_again(open_panel: 
     await panel.page.clock.run_for(700)
     await button(panel, ALLOW).click()
     await panel.say({"type": "refused", "of": "answer", "message": "Nothing waits for that."})
+    await panel.page.clock.run_for(700)
     await expect(button(panel, ALLOW)).to_be_enabled()
     await button(panel, ALLOW).click()
     await panel.leave()
