@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from flowkit_mcp.domain.models import (
+    NAMELESS,
     Account,
     Gate,
     Job,
@@ -16,6 +17,7 @@ from flowkit_mcp.domain.models import (
     Operation,
     OperationState,
     ProviderState,
+    Stage,
 )
 from flowkit_mcp.store.database import Reads, Tx, row, rows, the_row
 from flowkit_mcp.store.jobs import log
@@ -172,6 +174,46 @@ async def proven(reads: Reads, provider: str, account: str) -> tuple[tuple[str, 
         a=account,
     )
     return tuple((item["client_ref"], item["remote_id"]) for item in found)
+
+
+async def nameless(reads: Reads, provider: str, via: str | None) -> list[str]:
+    """Labels under which a browser profile made calls while nobody knew who was signed in there."""
+    found = await reads.all(
+        """SELECT DISTINCT account FROM operation
+            WHERE provider = :p AND via = :v AND substr(account, 1, length(:n)) = :n""",
+        p=provider,
+        v=via,
+        n=NAMELESS,
+    )
+    return [item["account"] for item in found]
+
+
+async def last_done(reads: Reads, provider: str, account: str) -> tuple[str, Stage] | None:
+    """The newest result of an account that the provider knows by an id: that id, and what it is."""
+    found = await reads.all(
+        """SELECT r.remote_id, t.stage FROM operation o JOIN take t ON t.job_id = o.job_id
+             JOIN asset_remote r ON r.asset_id = t.asset_id AND r.provider = o.provider AND r.account = o.account
+            WHERE o.provider = :p AND o.account = :a AND o.state = 'done' AND r.gone_at IS NULL
+            ORDER BY o.id DESC LIMIT 1""",
+        p=provider,
+        a=account,
+    )
+    return (found[0]["remote_id"], Stage(found[0]["stage"])) if found else None
+
+
+async def rename_account(tx: Tx, provider: str, old: str, new: str) -> None:
+    """What was noted under one label belongs to another; where both know something, the other's stays."""
+    for table in ("operation", "asset_remote", "project_remote"):
+        await tx.run(
+            f"UPDATE OR IGNORE {table} SET account = :new WHERE provider = :p AND account = :old",
+            new=new,
+            old=old,
+            p=provider,
+        )
+    for table in ("asset_remote", "project_remote"):
+        await tx.run(
+            f"DELETE FROM {table} WHERE provider = :p AND account = :old", p=provider, old=old
+        )
 
 
 async def spent(reads: Reads, *, project_id: str | None = None, since: int = 0) -> int:

@@ -105,6 +105,11 @@ async def add_asset(tx: Tx, file: MediaFile, *, id: str, path: str, now: int) ->
     return await asset(tx, id)
 
 
+async def has_file(reads: Reads, path: str) -> bool:
+    """Whether a file of the library, by its stored path, has its row."""
+    return bool(await reads.all("SELECT 1 FROM asset WHERE path = :path", path=path))
+
+
 async def add_take(tx: Tx, *, id: str, number: int, now: int, select: bool, **values: Any) -> Take:
     """One attempt at a slot; `select` puts it into use, and the one before stays in the library.
 

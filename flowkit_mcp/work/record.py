@@ -6,6 +6,7 @@ Each step that matters after a crash is announced to `on_step`; `docs/states.md`
 from __future__ import annotations
 
 import asyncio
+import filecmp
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from flowkit_mcp.errors import FlowKitError, GenerationFailed, Transient
 from flowkit_mcp.providers.base import Done, Failed, Pending, Progress, Provider
 from flowkit_mcp.store import catalog, jobs, operations, takes
 from flowkit_mcp.store.takes import Place
-from flowkit_mcp.work.workshop import Replaced, Workshop
+from flowkit_mcp.work.workshop import Replaced, Workshop, log
 
 SUFFIX = {MediaKind.IMAGE: ".jpg", MediaKind.VIDEO: ".mp4"}
 TOO_LATE = "it had finished before it could be stopped, so its take is kept"
@@ -100,20 +101,18 @@ class Recorder:
 
         await self._finish(job, op, op.remote_id or "", copy, op.credits_after)
 
-    async def last_look(self, provider: Provider, job: Job, op: Operation) -> bool:
-        """Of a claimed job that is to be cancelled: bring home what is done already. False: it is not done."""
+    async def last_look(self, provider: Provider, job: Job, op: Operation) -> None:
+        """Of a claimed job that is to be cancelled: bring home what is done already."""
         if self._shop.replies.has(op):
             await self.from_reply(job, op)
-            return True
+            return
         try:
             seen = await provider.poll([op.remote_id or ""], media_of_job(job))
-        except FlowKitError:
-            return False
-        progress = seen.get(op.remote_id or "")
-        if not isinstance(progress, Done):
-            return False
-        await self._one(provider, job, op, seen)
-        return True
+        except Exception as error:  # free, and the job is cancelled anyway
+            log.info("no last look at job %d: %r", job.id, error)
+            return
+        if isinstance(seen.get(op.remote_id or ""), Done):
+            await self._one(provider, job, op, seen)
 
     async def _one(
         self, provider: Provider, job: Job, op: Operation, progress: Mapping[str, Progress]
@@ -242,6 +241,20 @@ class Recorder:
             suffix=suffix,
         )
 
+    async def _left_behind(self, part: Path) -> Path | None:
+        """The same media under their name already, from a process that ended before it had written their row.
+
+        Meanwhile another take may have got the number that is in that name.
+        """
+        for file in sorted(part.parent.iterdir()):
+            if file.suffix == ".part" or not file.is_file():
+                continue
+            if await takes.has_file(self._shop.db, self._shop.media.relative(file)):
+                continue
+            if await asyncio.to_thread(filecmp.cmp, file, part, shallow=False):
+                return file
+        return None
+
     async def _record_take(
         self, job: Job, op: Operation, remote_id: str, part: Path, credits_after: int | None
     ) -> None:
@@ -255,10 +268,14 @@ class Recorder:
             "stage": request.stage,
         }
         number = await takes.next_number(shop.db, **place)
-        file = await shop.media.keep(part, await self._target(job, number), media_of_job(job))
+        final = await self._left_behind(part) or await self._target(job, number)
+        file = await shop.media.keep(part, final, media_of_job(job))
         shop.on_step("file_renamed")
         now = shop.clock.now()
         async with shop.db.transaction() as tx:
+            op = await operations.operation(
+                tx, op.id
+            )  # its account may have got its name meanwhile
             project = await catalog.remote_project(tx, request.project_id, op.provider, op.account)
             number = await takes.next_number(
                 tx, **place

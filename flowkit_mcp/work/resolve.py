@@ -108,8 +108,6 @@ def _goes_on(op: Operation | None, action: str) -> bool:
 def _fitting(job: Job, op: Operation | None) -> str:
     if op is None:
         return "retry or give_up"
-    if op.state is OperationState.UNKNOWN:
-        return "look_again, submit_again, attach (with media_id) or give_up"
-    if job.reason in PAID_AND_LOST:
-        return "look_again, submit_again, attach (with media_id) or give_up"
-    return "look_again, attach (with media_id) or give_up"
+    known = op.state is OperationState.SUBMITTED
+    again = "" if known and job.reason not in PAID_AND_LOST else "submit_again, "
+    return f"{'retry' if known else 'look_again'}, {again}attach (with media_id) or give_up"

@@ -24,13 +24,15 @@ UNKNOWN = "cancelled on request; it is unknown whether the call arrived, so it c
 async def stop_at_provider(
     shop: Workshop, recorder: Recorder, provider: Provider, job: Job, op: Operation
 ) -> None:
-    """A parked job whose call was accepted. What is done already is brought home; otherwise nobody cares any more."""
+    """A parked job whose call was accepted. What is done already is brought home, if that succeeds at once; otherwise
+    nobody cares any more.
+    """
     stopped = await _ask(shop, provider, job, op)
     if not stopped:
         async with shop.db.transaction() as tx:
             claimed = await jobs.claim_one(tx, job.id, shop.generation)
-        if claimed is not None and await recorder.last_look(provider, claimed, op):
-            return
+        if claimed is not None:
+            await recorder.last_look(provider, claimed, op)
     why = "the provider cannot stop it any more"
     async with shop.db.transaction() as tx:
         await let_go(tx, job.id, shop.clock.now(), why, stopped=stopped)

@@ -26,6 +26,7 @@ from flowkit_mcp.media.files import MediaStore
 from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.store.database import Database, Tx
+from flowkit_mcp.work.accounts import Labels
 from flowkit_mcp.work.gate import Gatekeeper
 from flowkit_mcp.work.replies import Replies
 
@@ -62,10 +63,12 @@ class Workshop:
     roll: Callable[[], float] = field(default=random.random)
     gate: Gatekeeper = field(init=False)
     replies: Replies = field(init=False)
+    labels: Labels = field(init=False)
 
     def __post_init__(self) -> None:
         self.gate = Gatekeeper(self.db, self.clock)
         self.replies = Replies(self.db.path.parent / "replies")
+        self.labels = Labels(self.db)
 
     # ---- account -----------------------------------------------------------------------------
 
@@ -79,6 +82,7 @@ class Workshop:
     async def refresh_account(self, provider: Provider) -> Account:
         """Ask for credits, tier and catalogue. Raises ProviderError."""
         account = await provider.account()
+        await self.labels.settle(provider, account)
         async with self.db.transaction() as tx:
             await operations.ensure_provider(tx, provider.name, self.clock.now())
             await operations.set_account(tx, provider.name, account, self.clock.now())

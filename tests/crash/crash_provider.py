@@ -10,10 +10,16 @@ from pathlib import Path
 from fake_provider import Accepted, FakeProvider
 from pydantic import TypeAdapter
 
-from flowkit_mcp.providers.base import Brief, ImageBrief, UpscaleBrief, VideoBrief
+from flowkit_mcp.providers.base import (
+    Brief,
+    ImageBrief,
+    ImageUpscaleBrief,
+    UpscaleBrief,
+    VideoBrief,
+)
 
 _KINDS: dict[str, type[Brief]] = {
-    kind.__name__: kind for kind in (ImageBrief, VideoBrief, UpscaleBrief)
+    kind.__name__: kind for kind in (ImageBrief, VideoBrief, UpscaleBrief, ImageUpscaleBrief)
 }
 
 

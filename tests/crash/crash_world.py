@@ -20,13 +20,14 @@ from fake_provider import Accepted, FakeProvider
 from flowkit_mcp import FlowKit, Orientation, Project, Scene, Video
 from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.models import Asset, Job, JobEvent, Operation, Render, Take
+from flowkit_mcp.domain.requests import Housekeeping
 from flowkit_mcp.store import jobs, operations, takes
 from flowkit_mcp.store.database import Database
 from flowkit_mcp.store.lock import LeaderLock
 
 H = Orientation.HORIZONTAL
 CHILD = Path(__file__).with_name("crash_child.py")
-Kind = Literal["image", "video", "merge", "many"]
+Kind = Literal["image", "video", "merge", "larger", "house", "many"]
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,17 @@ class World:
         """A person's word, given to a server that does not work the queue itself."""
         asyncio.run(_cancel(self.library, id))
 
-    def check_files(self, left: Left, *, strays: bool = False) -> None:
-        """No unfinished file, and each is what its row says; without `strays`, none that no row knows."""
+    def kept_replies(self) -> list[Path]:
+        """Media that came with a reply and wait for their row."""
+        return list((self.library / ".flowkit" / "replies").glob("*"))
+
+    def check_files(self, left: Left) -> None:
+        """No unfinished file, none that no row knows, and each is what its row says."""
         files = [file for file in self.library.rglob("*") if file.is_file()]
         media = {file for file in files if ".flowkit" not in file.parts}
         known = {self.library / asset.path: asset for asset in left.assets}
         assert not [file for file in media if file.suffix == ".part"]
-        assert media >= set(known)
-        assert strays or media == set(known)
+        assert media == set(known)
         for file, asset in known.items():
             assert hashlib.sha256(file.read_bytes()).hexdigest() == asset.sha256
 
@@ -143,11 +147,22 @@ async def _prepare(library: Path, kind: Kind) -> list[int]:
             made = [await (await Video.get(kit, video.id)).merge(H)]
         elif kind == "image":
             made = [await scene.generate_image(H)]
+        elif kind == "larger":
+            made = [await scene.upscale_image(H, resolution="4K")]
+        elif kind == "house":
+            row, _ = await kit.enqueue(Housekeeping(action="trash", project="rp", items=("w",)))
+            return [row.id]
         elif kind == "video":
             made = [await scene.generate_video(H)]
         else:
             made = [await scene.generate_image(H, new_take=True, seed=seed) for seed in range(3)]
             made += [await scene.generate_video(H, new_take=True, seed=seed) for seed in range(2)]
+            made += [
+                await scene.upscale_image(H, resolution="4K", new_take=n > 0) for n in range(2)
+            ]
+            made += [await scene.generate_video(H, mode="text", new_take=True)]
+            row, _ = await kit.enqueue(Housekeeping(action="trash", project="rp", items=("w",)))
+            return [row.id, *(job.id for job in made)]
         return [job.id for job in made]
 
 

@@ -32,7 +32,12 @@ PAID = (
     "record_uncommitted",
     "recorded",
 )
+#: The same where the reply carries the media: they are on disk before it is saved, and nobody is asked for them.
+LARGER = tuple(
+    {"operation_saved": "reply_kept", "polled": "operation_saved"}.get(step, step) for step in PAID
+)
 LOCAL = ("merging", "merged")
+HOUSE = ("house_asked", "house_answered")
 #: Killed here, nobody in this program knows whether the call arrived.
 IN_DOUBT = ("intent_committed", "sent_no_reply", "reply_not_saved")
 DONE, VOID, UNKNOWN = OperationState.DONE, OperationState.VOID, OperationState.UNKNOWN
@@ -42,7 +47,7 @@ Copy = Callable[[Kind], World]
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, World]:
-    kinds: tuple[Kind, ...] = ("image", "video", "merge")
+    kinds: tuple[Kind, ...] = ("image", "video", "merge", "larger", "house")
     return {kind: build(tmp_path_factory.mktemp(kind), kind) for kind in kinds}
 
 
@@ -62,7 +67,7 @@ def test_the_matrix_has_every_step_that_the_worker_announces() -> None:
     announced: set[str] = set()
     for file in Path(flowkit_mcp.work.__path__[0]).glob("*.py"):
         announced |= set(re.findall(r'on_step\("(\w+)"\)', file.read_text(encoding="utf-8")))
-    assert announced == {*PAID, *LOCAL} - {"sent_no_reply"}
+    assert announced == {*PAID, *LARGER, *LOCAL, *HOUSE} - {"sent_no_reply"}
 
 
 @pytest.mark.parametrize("look_up", ["yes", "no", "in_flight"])
@@ -99,6 +104,37 @@ def test_a_picture_is_made_once_wherever_the_process_is_killed(copy: Copy, step:
     world.check_files(left)
     assert left.job.state is JobState.SUCCEEDED
     assert (len(world.charges), len(left.takes)) == (1, 1)
+
+
+@pytest.mark.parametrize("look_up", ["yes", "no"])
+@pytest.mark.parametrize("step", LARGER)
+def test_media_that_only_the_reply_carries_are_paid_once_and_never_lost_once_they_are_on_disk(
+    copy: Copy, step: str, look_up: str
+) -> None:
+    world = copy("larger")
+    world.killed_at(step, look_up)
+    left = world.worked(look_up)
+    world.check_files(left)
+    charged = sum(line.credits for line in world.charges)
+    if look_up == "no" and step in IN_DOUBT:
+        assert (left.job.state, left.job.reason) == (JobState.NEEDS_ATTENTION, "OUTCOME_UNKNOWN")
+        assert charged <= 5 and left.takes == []
+        return
+    assert left.job.state is JobState.SUCCEEDED, left.job.message
+    assert (charged, len(left.takes)) == (5, 1)
+    assert left.operations[-1].state is DONE
+    if step != "recorded":  # then there was nothing left to lead for; the next start sweeps it
+        assert world.kept_replies() == []
+
+
+@pytest.mark.parametrize("step", HOUSE)
+def test_housekeeping_is_done_again_wherever_the_process_is_killed(copy: Copy, step: str) -> None:
+    world = copy("house")
+    world.killed_at(step)
+    left = world.worked()
+    assert left.job.state is JobState.SUCCEEDED
+    assert [event.type for event in left.events].count("answer") == 1
+    assert world.charges == [] and left.operations == []
 
 
 @pytest.mark.parametrize("step", LOCAL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider
@@ -10,7 +11,8 @@ from film import account_seen, good, scene_of
 
 from flowkit_mcp import FlowKit, Orientation
 from flowkit_mcp.domain.models import JobState, OperationState, Stage
-from flowkit_mcp.errors import Conflict, Transient
+from flowkit_mcp.errors import Conflict, NotConnected, Transient
+from flowkit_mcp.providers.base import RemoteMedia
 from flowkit_mcp.store import jobs, operations
 
 pytestmark = pytest.mark.e2e
@@ -174,3 +176,24 @@ async def _reached(kit: FlowKit, id: int, state: JobState) -> None:
     version = await kit.db.version()
     while (await kit.job(id)).state is not state:
         version = await kit.db.changed(version, 5)
+
+
+async def test_media_that_cannot_be_fetched_at_once_do_not_hold_a_cancel_up(
+    kit: FlowKit, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = await scene_of(kit)
+    provider.hold = asyncio.Event()
+    job = await scene.generate_image(H)
+    await provider.submitted.wait()
+    tried: list[RemoteMedia] = []
+
+    async def away(media: RemoteMedia, to: Path) -> None:
+        tried.append(media)
+        raise NotConnected("the browser went away just now")
+
+    monkeypatch.setattr(provider, "fetch", away)
+    await job.cancel()
+    provider.hold.set()
+    row = await kit.wait(job.id, 10)
+    assert (row.state, len(tried)) == (JobState.CANCELLED, 1)
+    assert list(kit.settings.library.rglob("*.part")) == []

@@ -1,0 +1,46 @@
+"""An account whose name is known only later is the same account, if that can be proved."""
+
+from __future__ import annotations
+
+import pytest
+from fake_provider import FakeProvider
+from film import account_seen, good, scene_of
+
+from flowkit_mcp import FlowKit, Orientation, Scene
+from flowkit_mcp.store import operations
+
+pytestmark = pytest.mark.e2e
+H = Orientation.HORIZONTAL
+
+
+async def _made_nameless(kit: FlowKit, provider: FakeProvider) -> Scene:
+    await account_seen(kit)
+    provider.label = "browser profile-"
+    scene = await scene_of(kit)
+    result = good(await scene.execute_generate_image(H))
+    (op,) = await operations.operations(kit.db, result.job_id)
+    assert op.account == "browser profile-"
+    return scene
+
+
+async def test_what_was_made_before_the_name_was_known_belongs_to_the_named_account(
+    kit: FlowKit, provider: FakeProvider
+) -> None:
+    scene = await _made_nameless(kit, provider)
+    provider.label = "mai"
+    good(await scene.execute_generate_video(H))
+    assert (provider.projects, provider.uploads) == (["Harbour film"], [])
+    found = await kit.db.all("SELECT DISTINCT account FROM operation")
+    assert found == [{"account": "mai"}]
+
+
+async def test_a_named_account_that_does_not_see_the_earlier_results_is_another(
+    kit: FlowKit, provider: FakeProvider
+) -> None:
+    scene = await _made_nameless(kit, provider)
+    provider.label = "minh"
+    provider.ledger.clear()
+    good(await scene.execute_generate_video(H))
+    assert (len(provider.projects), len(provider.uploads)) == (2, 1)
+    found = await kit.db.all("SELECT account FROM operation ORDER BY id")
+    assert [row["account"] for row in found] == ["browser profile-", "minh"]
