@@ -71,6 +71,7 @@ def test_a_clip_from_a_start_image_equals_the_document():
     args = codec.video_from_start(
         PID,
         model="abra_i2v_4s_360p",
+        small=True,
         prompt="slow push in",
         orientation=WIDE,
         start=MID,

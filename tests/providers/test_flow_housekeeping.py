@@ -8,7 +8,9 @@ from labs_world import example, refusal
 from scripted_flow import MID, PID, RPC, WID, ScriptedChannel, golden, http, ok, said, trpc
 
 from flowkit_mcp.clock import Clock
+from flowkit_mcp.domain.models import Orientation
 from flowkit_mcp.errors import InvalidSetting
+from flowkit_mcp.providers.base import VideoBrief
 from flowkit_mcp.providers.flow.housekeeping import HouseKeeping
 from flowkit_mcp.providers.flow.provider import FlowProvider
 
@@ -127,6 +129,26 @@ async def test_a_file_moves_an_rpc_id_without_a_release(channel, tmp_path: Path,
     channel.on("project.create", ok("project.create", golden("jHPbke_reply")))
     assert await provider.create_project("t") == PID
     assert channel.asked[0].rpc == "Abc123"
+
+
+async def test_a_file_says_which_new_keys_are_small(channel, tmp_path: Path):
+    file = tmp_path / "flow.toml"
+    file.write_text(
+        "[[resolution_by_key]]\nkeys = '^tiny_'\nresolution = '360p'\n", encoding="utf-8"
+    )
+    channel.on("video.text", ok("video.text", golden("video_submit_reply")))
+    for overrides, slots in ((file, [None, None, [4]]), (None, [])):
+        provider = FlowProvider(channel, clock=Clock(), overrides=overrides)
+        brief = VideoBrief(
+            project=PID,
+            model="tiny_t2v_4s",
+            orientation=Orientation.HORIZONTAL,
+            seed=1,
+            mode="text",
+            prompt="waves",
+        )
+        await provider.submit(brief, provider.new_client_ref(), provider.via)
+        assert channel.asked[-1].args[0][0][5:] == slots
 
 
 @pytest.mark.parametrize(

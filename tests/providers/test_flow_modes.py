@@ -57,7 +57,7 @@ def test_text_references_and_extension_equal_the_document():
 
 
 def test_360p_goes_into_the_slot_of_each_method():
-    small = {"prompt": "p", "orientation": WIDE, "seeds": SEEDS, "batch": BATCH}
+    small = {"small": True, "prompt": "p", "orientation": WIDE, "seeds": SEEDS, "batch": BATCH}
     text = codec.video_from_text(PID, model="abra_t2v_4s_360p", **small)
     assert text[0][0][7] == [4]
     more = codec.video_from_references(

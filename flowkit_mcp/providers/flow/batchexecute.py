@@ -12,12 +12,12 @@ from typing import Any, Literal
 from flowkit_mcp.bridge.protocol import RECAPTCHA
 from flowkit_mcp.domain.models import Orientation
 from flowkit_mcp.providers.flow.ids import Seeds
-from flowkit_mcp.providers.flow.table import table
 
 Json = list[Any]
 #: (top, left, bottom, right) as fractions of the picture; None where 0 is printed as null.
 Crop = tuple[float | None, float | None, float | None, float | None]
 
+TOOL = 22  #: PINHOLE = Flow, flow-wire §2.2
 _WEB = 1
 _REFERENCE, _BASE = 1, 2
 _UPRIGHT, _WIDE = 2, 3  # of pictures, flow-wire §4.1
@@ -39,7 +39,7 @@ def source_path(project: str | None) -> str:
 def context(project: str | None, workflow: str | None = None) -> Json:
     """`ctx` of flow-wire §2.2, with the place where the extension puts the page's token."""
     ids = [workflow, project]
-    return [None, table().tool, None, None, *ids, None, None, None, None, [RECAPTCHA, _WEB]]
+    return [None, TOOL, None, None, *ids, None, None, None, None, [RECAPTCHA, _WEB]]
 
 
 def credits() -> Json:
@@ -51,7 +51,7 @@ def models() -> Json:
 
 
 def create_project(title: str) -> Json:
-    return [_ALL_PROJECTS, [None, [title]], [None, table().tool]]
+    return [_ALL_PROJECTS, [None, [title]], [None, TOOL]]
 
 
 def project_list(token: str | None = None) -> Json:
@@ -130,9 +130,9 @@ def video_from_text(
     orientation: Orientation,
     seeds: Seeds,
     batch: str,
+    small: bool = False,
 ) -> Json:
-    """A clip from words alone."""
-    small = table().resolution_of(model) == "360p"
+    """A clip from words alone; `small` is 360p."""
     item = [
         _script(prompt),
         model,
@@ -154,9 +154,9 @@ def video_from_references(
     voices: Sequence[str],
     seeds: Seeds,
     batch: str,
+    small: bool = False,
 ) -> Json:
     """A clip in which these pictures appear and these preset voices speak."""
-    small = table().resolution_of(model) == "360p"
     item = [
         _script(prompt),
         [_picture(one) for one in references],
@@ -209,9 +209,9 @@ def video_from_start(
     seeds: Seeds,
     batch: str,
     crop: Crop | None = None,
+    small: bool = False,
 ) -> Json:
     """A clip from its first frame. No slot for a number seed is known in this lane, so none is sent."""
-    small = table().resolution_of(model) == "360p"
     item = [
         _script(prompt),
         model,

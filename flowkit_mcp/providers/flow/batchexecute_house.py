@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from flowkit_mcp.providers.flow.batchexecute import TOOL
 from flowkit_mcp.providers.flow.ids import Seeds
-from flowkit_mcp.providers.flow.table import table
 
 Json = list[Any]
 
 
 def rename_project(project: str, title: str) -> Json:
-    return [f"projects/{project}", [title], [["project_title"]], [None, table().tool]]
+    return [f"projects/{project}", [title], [["project_title"]], [None, TOOL]]
 
 
 def delete_project(project: str) -> Json:

@@ -78,6 +78,8 @@ def video(calls: Calls, brief: VideoBrief, seeds: Seeds, inputs: Sequence[str]) 
     if calls.lane == "labs":
         request = labs.video(calls.session, brief.project, **common, **pictures, seed=brief.seed)
         return _rest(calls, name, request)
+    if brief.mode != "start_end":  # there the key alone tells the size (flow-wire §6.1)
+        pictures["small"] = calls.facts.resolution_of(brief.model) == "360p"
     args = cast("Any", build)(brief.project, **common, **pictures)
     return _batch(calls, name, args, brief.project)
 

@@ -79,7 +79,6 @@ class Family(_ByKey):
 class Table(_Frozen):
     """The whole file."""
 
-    tool: int
     media_hosts: tuple[str, ...]
     max_upload_bytes: int
     listing_lag_s: float
