@@ -106,7 +106,7 @@ class Job:
 
 async def result_of(kit: FlowKit, row: JobRow) -> GenerationResult:
     """The result of an ended job."""
-    warnings = await warnings_of(kit, row.id)
+    warnings = await warnings_of(kit, row)
     if row.state is not JobState.SUCCEEDED:
         return GenerationResult(
             success=False,
@@ -137,8 +137,10 @@ async def result_of(kit: FlowKit, row: JobRow) -> GenerationResult:
     )
 
 
-async def warnings_of(kit: FlowKit, job_id: int) -> tuple[str, ...]:
+async def warnings_of(kit: FlowKit, row: JobRow) -> tuple[str, ...]:
     """What Flow was seen to do otherwise than asked, e.g. references that did not arrive; each once."""
-    events = await jobs.events(kit.db, job_id)
+    if row.state is JobState.SUCCEEDED:
+        return (row.message,) if row.message else ()
+    events = await jobs.events(kit.db, row.id)
     said = [str((event.data or {}).get("text", "")) for event in events if event.type == "warning"]
     return tuple(dict.fromkeys(said))

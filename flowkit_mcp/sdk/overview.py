@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.models import Asset, JobKind, JobState, Render, Stage, Take
+from flowkit_mcp.domain.models import Asset, JobKind, JobState, Render, Slot, Stage, Take
 from flowkit_mcp.domain.models import Job as JobRow
 from flowkit_mcp.errors import NotFound
-from flowkit_mcp.sdk.jobs import Planned
+from flowkit_mcp.sdk.jobs import Planned, warnings_of
 from flowkit_mcp.store import catalog, jobs, takes
 
 #: Jobs that go on by themselves.
@@ -104,3 +104,13 @@ async def picture(kit: FlowKit, take: Take) -> Made:
     """The file of a take."""
     asset = await takes.asset(kit.db, take.asset_id)
     return Made(kit.media.absolute(asset.path), take.number, asset)
+
+
+async def told_of(kit: FlowKit, slot: Slot) -> tuple[str, ...]:
+    """What Flow was seen to do otherwise than asked when it made what this slot holds."""
+    if not slot.filled or slot.take_id is None:
+        return ()
+    take = await takes.take(kit.db, slot.take_id)
+    if take.job_id is None:
+        return ()
+    return await warnings_of(kit, await jobs.job(kit.db, take.job_id))

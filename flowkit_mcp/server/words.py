@@ -57,7 +57,7 @@ async def job_line(kit: FlowKit, job: Job) -> tuple[JobLine, list[tuple[str, Pat
         path=str(done.path) if done else None,
         size=size_of(done.asset) if done else None,
         why=None if why is None else cut(why, 400),
-        warnings=[cut(text, 200) for text in await warnings_of(kit, job.id)][:3] or None,
+        warnings=[cut(text, 300) for text in await warnings_of(kit, job)][:3] or None,
     )
     return line, [(what, done.path)] if done else []
 

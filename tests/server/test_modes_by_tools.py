@@ -101,7 +101,9 @@ async def test_what_flow_did_otherwise_is_told_with_the_job(talk: Talk) -> None:
     await talk.do("generate_image", video="Film", scenes=[1])
     (job,) = (await talk.do("wait"))["jobs"]
     assert job["state"] == "succeeded"
-    assert job["warnings"] == ["one of two references did not arrive"]
+    assert job["warnings"] == ["One of two references did not arrive."]
+    (scene,) = (await talk.do("get_project", project="Fox"))["scenes"]
+    assert scene["warnings"] == ["VERTICAL image: One of two references did not arrive."]
 
 
 async def test_what_lies_in_flow_is_listed_and_put_away(talk: Talk) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Slot, Stage
+from flowkit_mcp.sdk.overview import NOUNS, told_of
 from flowkit_mcp.sdk.project import Project, Video
 from flowkit_mcp.sdk.scene import Scene
 from flowkit_mcp.server.context import Ctx, kit_of
@@ -44,6 +45,7 @@ class SceneView(Result):
     chain_type: str | None = None
     characters: list[str] | None = None
     slots: dict[str, dict[str, str | Full]]
+    warnings: list[str] | None = None
     id: str | None = None
     image_prompt: str | None = None
     video_prompt: str | None = None
@@ -172,6 +174,11 @@ async def _scene(
             if worth_telling(held[stage])
         }
     parent = numbers.get(row.parent_scene_id or "")
+    warnings = [
+        f"{slot.orientation} {NOUNS[slot.stage]}: {cut(text, 160)}"
+        for slot in slots
+        for text in await told_of(kit, slot)
+    ]
     return SceneView(
         scene=row.number,
         prompt=row.prompt if full else cut(row.prompt, 60),
@@ -179,6 +186,7 @@ async def _scene(
         chain_type=row.chain_type.value if parent else None,
         characters=[one.name for one in await scene.cast()] or None,
         slots=shown,
+        warnings=warnings or None,
         id=row.id if full else None,
         image_prompt=row.image_prompt if full else None,
         video_prompt=row.video_prompt if full else None,
