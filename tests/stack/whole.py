@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from fake_provider import clip, picture
 
@@ -17,7 +18,9 @@ from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.browser import StandInBrowser
+from flowkit_mcp.simulator.chaos import Mix
 from flowkit_mcp.simulator.draw_specs import ClipSpec, PictureSpec
+from flowkit_mcp.simulator.state import Lane, Tier
 
 
 class QuickRenderer:
@@ -42,6 +45,14 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+class Kind(TypedDict, total=False):
+    """More of what `Simulator.run` takes."""
+
+    lane: Lane
+    chaos: int | None
+    chaos_mix: Mix
+
+
 @dataclass
 class Stack:
     kit: FlowKit
@@ -51,18 +62,31 @@ class Stack:
 
 @asynccontextmanager
 async def stack(
-    folder: Path, *, tier: str = "pro", credits: int | None = None
+    folder: Path,
+    *,
+    tier: Tier = "pro",
+    credits: int | None = None,
+    limit_s: float = 60,
+    **kind: Unpack[Kind],
 ) -> AsyncGenerator[Stack]:
-    """Everything up, paired, and the account seen."""
+    """Everything up, paired, and the account seen; all of it within `limit_s`."""
     async with Simulator.run(
-        folder / "simulator", pace=0.02, tier=tier, credits=credits, renderer=QuickRenderer()
+        folder / "simulator",
+        pace=0.02,
+        tier=tier,
+        credits=credits,
+        renderer=QuickRenderer(),
+        **kind,
     ) as sim:
+        if kind.get("lane") == "labs" and not sim.service.projects(sim.service.account().name):
+            # what a person does first in Flow; without a project lane labs shows no prices
+            sim.service.create_project(sim.service.account().name, "My first project")
         settings = Settings(library=folder / "library", port=free_port(), simulator=sim.url)
         code = PairingBook(settings.pairing_file, Clock()).issue_code(settings.port)
         browser = StandInBrowser(simulator=sim.url, code=code, profile=folder / "profile")
         browsing = asyncio.create_task(browser.run())
         try:
-            async with FlowKit.open(settings) as kit, asyncio.timeout(60):
+            async with FlowKit.open(settings) as kit, asyncio.timeout(limit_s):
                 version = await kit.db.version()
                 while (state := await kit.provider_state()) is None or state.account is None:
                     version = await kit.db.changed(version, 5)
