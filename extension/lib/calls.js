@@ -170,6 +170,7 @@ export class Calls {
     const { ask, approvals, perform } = this.#world;
     if (call.paid && ask()) {
       await this.#reach(running, "asking");
+      if (running.stopped) throw running.stopped; // nobody would take the question down again
       const { id, name, credits } = call;
       const yes = await approvals.ask({ id, name, what: inWords(name), credits, since: Date.now() });
       if (!yes) throw new CannotCall("REFUSED_BY_PERSON", "the person did not allow this call");
@@ -193,6 +194,7 @@ export class Calls {
       running.phase = before;
       throw new CannotCall("LOST", "the browser cannot write its journal");
     }
+    if (running.stopped) throw running.stopped; // while it was being written
     this.#world.send({ type: "phase", id: running.id, phase });
     this.#world.changed();
   }
