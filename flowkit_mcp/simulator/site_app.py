@@ -56,11 +56,11 @@ _TILES_EVERY_MS = 2000
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it came: header names in lower case, no body."""
+    """A request as it came: its whole address, header names in lower case, no body."""
 
     host: str
     method: str
-    path: str
+    url: str
     headers: Mapping[str, str] = field(repr=False)
 
 
@@ -89,8 +89,7 @@ class SiteApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         host = request.headers.get("host", "")
-        seen = Seen(host, request.method, request.url.path, dict(request.headers))
-        self.seen.append(seen)
+        self.seen.append(Seen(host, request.method, str(request.url), dict(request.headers)))
         await self.holds.before(request)
         send = self.holds.after(request, send)
         reply = await self._answer(request, host)

@@ -1,15 +1,55 @@
-"""The provider contract once more, through a real Chromium with the real extension, in both lanes."""
+"""The provider contract once more, through a real Chromium with the real extension, in both lanes.
+
+Left out are accounts that move to the other lane: a person has to open the other site then (`test_lanes.py`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
 import pytest
-from contract_world import Browser
+from contract_world import World, world
 from in_chromium import chromium
-from test_provider_contract import *  # noqa: F403
+from test_provider_contract import TestFinding, TestHousekeeping, TestMaking
+
+from flowkit_mcp.simulator import Simulator
 
 pytestmark = pytest.mark.browser
 
+__all__ = ["TestFinding", "TestHousekeeping", "TestMaking"]
+
+
+@pytest.fixture(params=["batchexecute", "labs"])
+def lane(request: pytest.FixtureRequest) -> str:
+    return request.param
+
 
 @pytest.fixture
-def browser() -> Browser:
-    return chromium
+async def pro(tmp_path: Path, lane: str) -> AsyncIterator[World]:
+    async with world(tmp_path, chromium, lane=lane) as made:
+        _cut_for_good(made.sim)
+        yield made
+
+
+@pytest.fixture
+async def ultra(tmp_path: Path, lane: str) -> AsyncIterator[World]:
+    async with world(tmp_path, chromium, lane=lane, tier="ultra") as made:
+        _cut_for_good(made.sim)
+        yield made
+
+
+def _cut_for_good(sim: Simulator) -> None:
+    """A cut that a page can feel: Chromium itself sends a request once more when a used connection ends.
+
+    What the second copy may cost is the business of `test_resent_by_the_browser.py`.
+    """
+    order = sim.fault
+
+    def fault(rpc: str, kind: Any, times: int = 1, **more: Any) -> None:
+        order(rpc, kind, times, **more)
+        if kind in ("cut_after", "cut_before"):
+            order(rpc, "cut_before", times)
+
+    sim.fault = fault
