@@ -15,6 +15,7 @@ from stack.whole import stack
 from flowkit_mcp import Character, FlowKit, Orientation, Planned, Project, Scene, SceneDraft
 from flowkit_mcp.errors import FlowKitError
 from flowkit_mcp.sdk.jobs import Job
+from flowkit_mcp.simulator.state import Lane
 
 pytestmark = pytest.mark.e2e  # a simulator and a browser for each door
 
@@ -150,13 +151,14 @@ async def look(kit: FlowKit) -> list[str]:
     return lines
 
 
-async def test_both_doors_lead_to_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lane", ["batchexecute", "labs"])
+async def test_both_doors_lead_to_the_same(tmp_path: Path, lane: Lane) -> None:
     sdk, tools = Told(), Told()
-    async with stack(tmp_path / "sdk") as world:
+    async with stack(tmp_path / "sdk", lane=lane) as world:
         await by_sdk(world.kit, sdk)
         sdk.takes = await look(world.kit)
         sdk.ledger = [(line.model, line.credits) for line in world.sim.ledger()]
-    async with stack(tmp_path / "tools") as world:
+    async with stack(tmp_path / "tools", lane=lane) as world:
         async with talking(world.kit, None, "auto") as talk:  # type: ignore[arg-type]
             await by_tools(talk, tools)
         tools.takes = await look(world.kit)

@@ -7,7 +7,7 @@ from fake_provider import FakeProvider
 from sdk.many_models import MANY_MODELS
 from server.talk import Talk
 
-from flowkit_mcp.errors import Rejected
+from flowkit_mcp.errors import Rejected, Transient
 
 PLACE = {"id": "p-1", "title": "Holiday"}
 TILE = {
@@ -152,3 +152,17 @@ async def test_without_a_dialog_deleting_needs_the_persons_word_too(silent_talk:
     quote = text.split("approval='")[1].split("'")[0]
     await silent_talk.do("flow_library", **delete, approval=quote)
     assert silent_talk.provider.kept[-1].action == "delete_project"
+
+
+async def test_while_flow_is_away_the_call_ends_in_time_and_its_job_goes_on(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowkit_mcp.server.tools.flow.PATIENCE_S", 0.05)
+    await talk.account_seen()
+    talk.provider.house["trash"] = Transient("Flow is slow")
+    told = await talk.do("flow_library", action="trash", project="p-1", items=["w-1"])
+    assert told["done"].startswith("not yet: job 1 is still") and "wait()" in told["next"]
+    (job,) = (await talk.do("list_jobs"))["jobs"]
+    assert job["what"] == "trash in Flow" and job["state"] in ("queued", "running", "waiting")
+    talk.provider.house["trash"] = {}
+    assert (await talk.do("wait", jobs=[1]))["done"]
