@@ -12,7 +12,20 @@ from bridge_world import INSTANCE, SIMULATED, BareExtension, bare
 
 from flowkit_mcp.bridge.host import BridgeHost
 from flowkit_mcp.bridge.pairing import PairingBook, profile_key
-from flowkit_mcp.bridge.protocol import Event, FlowState, Pause, Queue, QueuedJob, Welcome
+from flowkit_mcp.bridge.protocol import (
+    Call,
+    CallError,
+    Event,
+    FlowState,
+    Pause,
+    Phase,
+    PhaseNote,
+    Queue,
+    QueuedJob,
+    Result,
+    Welcome,
+    Withdraw,
+)
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Checks, Gate
 from flowkit_mcp.domain.requests import Housekeeping
@@ -56,6 +69,7 @@ class Line:
     db: Database
     flow: ScriptedFlow
     extension: BareExtension
+    host: BridgeHost
 
     async def checks(self, true: Callable[[Checks], object]) -> Checks:
         """What the leader wrote down, once it is so."""
@@ -115,7 +129,7 @@ async def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
                 await extension.greet(key)
                 assert isinstance(await extension.receive(), Welcome)
                 assert await extension.receive() == Queue(jobs=[])
-                yield Line(db, flow, extension)
+                yield Line(db, flow, extension, host)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -145,6 +159,41 @@ async def test_the_panel_is_told_what_is_open_and_why_nothing_is_sent(line: Line
     async with line.db.transaction() as tx:
         await operations.set_gate(tx, "flow", Gate.PAUSED, now=1, message="Flow is busy")
     assert await line.extension.receive() == Queue(jobs=[shown], paused_reason="Flow is busy")
+
+
+async def test_a_cancelled_job_s_call_is_taken_back_while_the_person_is_still_asked(
+    line: Line,
+) -> None:
+    id = await enqueue(line.db, "rename_project")
+    await line.extension.receive()  # the queue
+    async with line.db.transaction() as tx:
+        (job,) = await jobs.claim(
+            tx, now=CLOCK.now(), generation=1, readable=["flow"], payable=["flow"], limit=1
+        )
+        await operations.intend(
+            tx,
+            job,
+            account="a",
+            client_ref="op-1",
+            via=INSTANCE,
+            brief={},
+            estimate=7,
+            before=None,
+            now=1,
+            next_submit_at=1,
+        )
+    await line.extension.receive()  # the queue, with the job at work
+    call = asyncio.create_task(
+        line.host.call("image.generate", {}, lane="batchexecute", paid=True, timeout_s=5, id="op-1")
+    )
+    assert isinstance(await line.extension.receive(), Call)
+    await line.extension.send(PhaseNote(id="op-1", phase=Phase.ASKING))
+    async with line.db.transaction() as tx:
+        await jobs.request_cancel(tx, id, CLOCK.now())
+    assert await line.extension.receive() == Withdraw(id="op-1")
+    taken_back = CallError(code="WITHDRAWN", sent=False)
+    await line.extension.send(Result(id="op-1", ok=False, error=taken_back))
+    assert (await call).error == taken_back
 
 
 async def test_at_first_contact_flow_is_asked_once_whether_it_answers_as_expected(
