@@ -102,6 +102,7 @@ class LocalYouTube:
         self.clock = clock
         self.url = ""
         self.title = "Stand-in channel"
+        self.channel = CHANNEL
         self.videos: dict[str, Video] = {}
         self.sessions: dict[str, Session] = {}
         self.playlists: dict[str, list[str]] = {"PLstandin": []}
@@ -345,7 +346,7 @@ class LocalYouTube:
         if isinstance(fault, Response):
             return fault
         channel = {
-            "id": CHANNEL,
+            "id": self.channel,
             "snippet": {"title": self.title},
             "contentDetails": {"relatedPlaylists": {"uploads": UPLOADS}},
         }
