@@ -356,25 +356,13 @@ class Model(Row):
     max_references: int = 0
 
 
-#: How the label of an account begins that nobody knows the name of.
-NAMELESS = "browser "
-
-
 class Account(Row):
-    """Who is connected. `label` keeps accounts apart in the library; it never holds a credential.
-
-    As long as the page does not say who is signed in, it is `browser …` with the profile's own id.
-    """
+    """Who is connected. `label` keeps accounts apart in the library; it never holds a credential."""
 
     label: str
     tier: str
     credits: int | None
     models: tuple[Model, ...] = ()
-
-    @property
-    def nameless(self) -> bool:
-        """Whether the label only tells the browser profile."""
-        return self.label.startswith(NAMELESS)
 
 
 class CallCheck(Row):

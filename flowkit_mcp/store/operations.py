@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from flowkit_mcp.domain.models import (
-    NAMELESS,
     Account,
     Gate,
     Job,
@@ -176,14 +175,14 @@ async def proven(reads: Reads, provider: str, account: str) -> tuple[tuple[str, 
     return tuple((item["client_ref"], item["remote_id"]) for item in found)
 
 
-async def nameless(reads: Reads, provider: str, via: str | None) -> list[str]:
-    """Labels under which a browser profile made calls while nobody knew who was signed in there."""
+async def labels(reads: Reads, provider: str, via: str | None, beginning: str) -> list[str]:
+    """The labels that begin so of accounts through which a browser profile made calls."""
     found = await reads.all(
         """SELECT DISTINCT account FROM operation
             WHERE provider = :p AND via = :v AND substr(account, 1, length(:n)) = :n""",
         p=provider,
         v=via,
-        n=NAMELESS,
+        n=beginning,
     )
     return [item["account"] for item in found]
 

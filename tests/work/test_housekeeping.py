@@ -52,6 +52,7 @@ async def test_the_answer_is_in_the_history_and_nothing_was_an_operation(
     assert job.state is JobState.SUCCEEDED
     assert await _answer(kit, job) == {"projects": [{"id": "rp", "title": "Harbour film"}]}
     assert await operations.operations(kit.db, job.id) == [] and provider.submits == 0
+    assert await kit.db.all("SELECT * FROM request") == [], "nothing that an earlier tool knew"
 
 
 async def test_it_goes_on_while_submits_are_paused_but_not_without_a_browser(

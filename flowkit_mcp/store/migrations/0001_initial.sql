@@ -271,4 +271,4 @@ CREATE VIEW request AS                      -- jobs as an earlier tool of this k
          CASE WHEN j.state IN ('failed','needs_attention','cancelled') THEN j.message END AS error_message,
          j.attempts AS retry_count, j.created_at, coalesce(j.finished_at, j.started_at, j.created_at) AS updated_at
     FROM job j LEFT JOIN operation o ON o.id = (SELECT max(id) FROM operation p WHERE p.job_id = j.id)
-   WHERE j.provider <> 'local';
+   WHERE j.provider <> 'local' AND j.kind <> 'HOUSEKEEPING';
