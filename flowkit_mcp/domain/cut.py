@@ -163,6 +163,8 @@ class CaptionStyle(_Option):
     #: A dark box behind the text instead of an outline around it.
     box: bool = False
     top: bool = False
+    #: A TTF, OTF or TTC file that is asked first; then come the machine's own fonts.
+    font_file: FileName | None = None
 
 
 class Captions(_Option):
@@ -304,5 +306,7 @@ class Cut(_Option):
         found = [self.music.file] if self.music else []
         found += [one.file for one in self.narration]
         found += [self.logo.file] if self.logo else []
+        style = self.captions.style if self.captions else None
+        found += [style.font_file] if style and style.font_file else []
         found += [one.file for one in (self.intro, self.outro) if one is not None and one.file]
         return tuple(found)

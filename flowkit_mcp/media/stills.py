@@ -64,8 +64,8 @@ async def thumbnail_bytes(path: Path, max_px: int = 768) -> bytes:
     return await asyncio.to_thread(work)
 
 
-def load_picture(path: Path) -> Any:
-    """A picture file, or a clip's poster, as a Pillow image in RGB; blocking.
+def load_picture(path: Path, *, transparent: bool = False) -> Any:
+    """A picture file, or a clip's poster, as a Pillow image in RGB (or RGBA); blocking.
 
     Raises:
         MediaError: the file is missing or damaged.
@@ -78,6 +78,8 @@ def load_picture(path: Path) -> Any:
     try:
         with Image.open(path, formats=("JPEG", "PNG", "WEBP", "GIF")) as picture:
             turned = ImageOps.exif_transpose(picture)
+            if transparent:
+                return turned.convert("RGBA")
             if turned.mode in ("RGBA", "LA", "PA", "P"):
                 turned = turned.convert("RGBA")
                 white = Image.new("RGBA", turned.size, "white")

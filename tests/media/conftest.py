@@ -46,7 +46,12 @@ def make_clip(ffmpeg: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeCli
         numerator, _, denominator = fps.partition("/")
         length = frames * float(denominator or 1) / float(numerator)
         argv = [str(ffmpeg), "-v", "error", "-nostdin"]
-        argv += ["-f", "lavfi", "-i", f"{picture}=size={size}:rate={fps}"]
+        argv += [
+            "-f",
+            "lavfi",
+            "-i",
+            f"{picture}{':' if '=' in picture else '='}size={size}:rate={fps}",
+        ]
         if sound is not None:
             heard = length if sound_s is None else sound_s
             argv += ["-f", "lavfi", "-t", f"{heard:.6f}", "-i", f"{sound}:s={rate}:c=stereo"]
