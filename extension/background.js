@@ -26,6 +26,7 @@ const approvals = new Approvals(() => {
   badge();
   changed();
 });
+/** @type {Flow} */
 const flow = new Flow(flowChanged, () => link.simulated);
 
 /** @type {{jobs: object[], ahead: number, paused_reason?: string | null}} */
@@ -34,6 +35,7 @@ let queue = { jobs: [], ahead: 0 };
 let lastError = null;
 let toldFlow = "";
 
+/** @type {Link} */
 const link = new Link(new Keyring(), {
   instance: () => settings.instance,
   about() {

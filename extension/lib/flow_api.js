@@ -39,7 +39,6 @@ const rest = (method, host, path, query, captcha, paid, limitS) =>
 
 /** @type {Readonly<Record<string, BatchRow>>} */
 export const BATCHEXECUTE = Object.freeze({
-  __proto__: null,
   "account.credits": rpc("nzlxg", null, false, 20),
   "account.models": rpc("HTrJv", null, false, 20),
   "project.create": rpc("jHPbke", null, false, 20),
@@ -72,7 +71,6 @@ const SUBMIT = "/v1/video:batchAsyncGenerateVideo";
 
 /** @type {Readonly<Record<string, LabsRow>>} */
 export const LABS_CALLS = Object.freeze({
-  __proto__: null,
   "account.credits": rest("GET", "api", "/v1/credits", [], null, false, 20),
   "account.models": rest("GET", "site", `${TRPC}flow.projectInitialData`, ["input"], null, false, 60),
   "project.create": rest("POST", "site", `${TRPC}project.createProject`, [], null, false, 20),
@@ -101,9 +99,8 @@ export const LABS_CALLS = Object.freeze({
   "video.status": rest("POST", "api", "/v1/video:batchCheckAsyncVideoGenerationStatus", [], null, false, 30),
 });
 
-/** What the person reads for each name. */
+/** What the person reads for each name. @type {Readonly<Record<string, string>>} */
 const WORDS = Object.freeze({
-  __proto__: null,
   "account.credits": "balance",
   "account.models": "models and prices",
   "project.create": "new project",
@@ -135,7 +132,7 @@ const WORDS = Object.freeze({
 
 /** @param {string} name @returns {string} In words, for the panel. */
 export function inWords(name) {
-  return /** @type {Record<string, string>} */ (WORDS)[name] ?? "unknown call";
+  return Object.hasOwn(WORDS, name) ? WORDS[name] : "unknown call";
 }
 
 const NAME_OF = new Map(Object.entries(BATCHEXECUTE).map(([name, row]) => [row.rpc, name]));
@@ -150,8 +147,10 @@ const ID = "[A-Za-z0-9_-]{1,400}";
  * @throws {CannotCall} UNKNOWN_CALL or BAD_ARGUMENTS; nothing has left.
  */
 export function check(call) {
-  const row = (call.lane === "labs" ? LABS_CALLS : BATCHEXECUTE)[call.name];
-  if (row === undefined) {
+  /** @type {Readonly<Record<string, Row>>} */
+  const table = call.lane === "labs" ? LABS_CALLS : BATCHEXECUTE;
+  const row = Object.hasOwn(table, call.name) ? table[call.name] : null;
+  if (row === null) {
     throw new CannotCall("UNKNOWN_CALL", "this extension knows no such call", {
       nextStep: "Update the extension and FlowKit to the same version.",
     });

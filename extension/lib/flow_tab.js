@@ -295,8 +295,8 @@ export class FlowTabs {
   async show() {
     const tab = this.#tab;
     if (!tab) throw new CannotCall("NO_FLOW_TAB", words("none").message, { nextStep: words("none").next_step });
-    const { windowId } = await chrome.tabs.update(tab.id, { active: true });
-    await chrome.windows.update(windowId, { focused: true });
+    const shown = await chrome.tabs.update(tab.id, { active: true });
+    if (shown) await chrome.windows.update(shown.windowId, { focused: true });
   }
 
   /** On a click only: open Flow where this account is served. */

@@ -131,6 +131,7 @@ export function refusedBy(code, message) {
  * @returns {Refused | null}
  */
 export function refusedWith(code) {
+  /** @type {Map<number, string>} */
   const byes = new Map([
     [CLOSE.VERSION, "version"],
     [CLOSE.NOT_PROVED, "unpaired"],

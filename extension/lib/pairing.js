@@ -21,7 +21,7 @@ export function randomHex(length) {
 
 /**
  * @param {unknown} pasted What the person pasted; white space around it does not matter.
- * @returns {{port: number, secret: Uint8Array} | null} Null if it is no pairing code.
+ * @returns {{port: number, secret: Uint8Array<ArrayBuffer>} | null} Null if it is no pairing code.
  */
 export function parseCode(pasted) {
   const match = typeof pasted === "string" ? CODE.exec(pasted.trim()) : null;
@@ -36,7 +36,7 @@ export function parseCode(pasted) {
 
 /**
  * HKDF-SHA256 of the code's secret with the instance as salt.
- * @param {Uint8Array} secret
+ * @param {Uint8Array<ArrayBuffer>} secret
  * @param {string} instance
  * @returns {Promise<CryptoKey>} For HMAC-SHA256, not extractable.
  */

@@ -21,6 +21,9 @@ import { CLOSE, Malformed, PATH, PING_EVERY_MS, SILENCE_LIMIT_MS, parseFromServe
 
 const NO_SERVER = "Start your agent with the FlowKit server, or run flowkit-mcp worker.";
 
+/** What we close with ourselves. @type {ReadonlySet<number>} */
+const OUR_REASONS = new Set([CLOSE.STALE, CLOSE.NOT_PROVED, CLOSE.MALFORMED, CLOSE.VERSION]);
+
 export class Link {
   #keys;
   #ends;
@@ -243,9 +246,7 @@ export class Link {
 
 /** @param {unknown} error */
 function closeCode(error) {
-  if (error instanceof Refused && [CLOSE.STALE, CLOSE.NOT_PROVED, CLOSE.MALFORMED, CLOSE.VERSION].includes(error.code)) {
-    return error.code;
-  }
+  if (error instanceof Refused && OUR_REASONS.has(error.code)) return error.code;
   if (error instanceof Malformed) return CLOSE.MALFORMED;
   return error instanceof Silence ? CLOSE.TOO_SLOW : 1000;
 }

@@ -5,10 +5,10 @@
  * The answer is kept on the page under the call's id, so a worker that was stopped meanwhile finds it again
  * and nothing is sent twice. `again` is the one repetition after a refusal, with values read anew.
  *
- * @param {{id: string, rpc: string, inner: string, sourcePath: string, limitMs: number, again: boolean}} call
- *   `inner`: the argument array as JSON text.
+ * @param {{id: string, rpc: string, request: string, sourcePath: string, limitMs: number, again: boolean}} call
+ *   `request`: the text of `f.req`, made outside, where no script of the page can change how.
  */
-export function callBatchexecute({ id, rpc, inner, sourcePath, limitMs, again }) {
+export function callBatchexecute({ id, rpc, request, sourcePath, limitMs, again }) {
   const page = /** @type {any} */ (window);
   const kept = (page[Symbol.for("flowkit answers")] ||= new Map());
   if (kept.has(id) && !again) return kept.get(id);
@@ -46,7 +46,7 @@ export function callBatchexecute({ id, rpc, inner, sourcePath, limitMs, again })
       _reqid: String(100_000 + Math.floor(Math.random() * 900_000)),
       rt: "c",
     });
-    const body = new URLSearchParams({ "f.req": JSON.stringify([[[rpc, inner, null, "generic"]]]), at: values.at });
+    const body = new URLSearchParams({ "f.req": request, at: values.at });
     try {
       const reply = await fetch(`${account}/_/AiSandboxAngularFrontend/data/batchexecute?${query}`, {
         method: "POST",

@@ -26,23 +26,23 @@ const REFUSED = new Set([400, 401, 403]);
  * @returns {Promise<Answer>}
  */
 export async function callInBatchexecute(call, page, limitMs, { mint, reach, doubt }) {
+  const { rpc, args, source_path: sourcePath = "/" } = call.args;
   const body = async () => {
-    const token = call.captcha ? await mint(page, call.captcha) : "";
-    return JSON.stringify(call.captcha ? withToken(call.args.args, token) : call.args.args);
+    const filled = call.captcha ? withToken(args, await mint(page, call.captcha)) : args;
+    return JSON.stringify([[[rpc, JSON.stringify(filled), null, "generic"]]]);
   };
   if (call.captcha) await reach("minting");
-  const inner = await body();
+  const request = await body();
   await reach("sent");
   const until = Date.now() + limitMs;
 
-  const attempt = async (/** @type {string} */ inner, /** @type {boolean} */ again) => {
+  const attempt = async (/** @type {string} */ request, /** @type {boolean} */ again) => {
     const left = Math.max(1, until - Date.now());
-    const { rpc, source_path: sourcePath = "/" } = call.args;
-    const about = { id: call.id, rpc, inner, sourcePath, limitMs: left, again };
+    const about = { id: call.id, rpc, request, sourcePath, limitMs: left, again };
     return readAnswer(await page.run(callBatchexecute, [about], left + HAND_OVER_MS).catch(lost));
   };
 
-  let answer = await attempt(inner, false);
+  let answer = await attempt(request, false);
   if (REFUSED.has(answer.status) && !isHtml(answer)) {
     // With fresh values and a fresh token. A page in HTML is a person's business and stands.
     const once = await body().catch(() => null);
