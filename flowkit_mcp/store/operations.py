@@ -164,10 +164,14 @@ async def settle(
 
 
 async def proven(reads: Reads, provider: str, account: str) -> tuple[tuple[str, str], ...]:
-    """(client_ref, remote_id) of the newest accepted calls: the canary for ids derived from our refs."""
+    """(client_ref, remote_id) of the newest accepted calls: the canary for ids derived from our refs.
+
+    Larger versions are left out: Flow names them otherwise.
+    """
     found = await reads.all(
         """SELECT client_ref, remote_id FROM operation
             WHERE provider = :p AND account = :a AND remote_id IS NOT NULL
+              AND job_id NOT IN (SELECT id FROM job WHERE kind IN ('UPSCALE_IMAGE','UPSCALE_VIDEO'))
               AND coalesce(json_extract(reply, '$.resolved'), '') <> 'attach' ORDER BY id DESC LIMIT 20""",
         p=provider,
         a=account,
