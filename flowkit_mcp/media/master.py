@@ -7,17 +7,17 @@ before its beginning and out after its end, and the packets of the overlap are d
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from flowkit_mcp.domain.cut import Loudness
-from flowkit_mcp.media.levels import BLOCK, Heard, Meter, integrated
+from flowkit_mcp.media.levels import BLOCK, Meter, integrated, measure
 from flowkit_mcp.media.mix import Sound, mixed
-from flowkit_mcp.media.sound import BYTES, Chain, frame_of, packed
+from flowkit_mcp.media.sound import BYTES, filtered, frame_of, packed
 from flowkit_mcp.media.threads import Stop
 from flowkit_mcp.media.timeline import SAMPLE_RATE
 
@@ -52,7 +52,6 @@ def master(
     sounds: Sequence[Sound],
     samples: int,
     loudness: Loudness,
-    folder: Path,
     *,
     stop: Stop,
     editor: bool = False,
@@ -64,43 +63,40 @@ def master(
         sounds: what is heard, see `score.compose`.
         samples: the film's length.
         loudness: what to reach.
-        folder: an existing folder for one more spool file.
         stop: ends it early.
         editor: uncompressed instead of AAC.
         progress: called with the share done.
     """
-    spool = folder / "mix.f32"
-    heard = _mix(sounds, samples, spool, stop, progress)
-    settings = _settle(spool, samples, heard, loudness, stop)
+    tell = progress or _nobody
+    treat = partial(_treated, sounds, samples, stop)
+    settings, before, after = _settle(treat, samples, loudness)
+    tell(0.3)
     rounds = 0
     while True:
-        parts = _in_parts(
-            samples,
-            lambda a, b, now=settings: _encode(spool, samples, a, b, now, stop, editor=editor),
-        )
+        parts = _in_parts(samples, partial(_encode, treat, samples, settings, stop, editor, tell))
         rounds += 1
         # A lossy encoder's peaks are not quite those it was given.
         peak = max(part.peak for part in parts)
         if settings.ceiling_db is None or peak <= loudness.true_peak_db or rounds == _ROUNDS:
             break
-        settings = _Settings(
-            settings.gain_db, settings.ceiling_db - (peak - loudness.true_peak_db) - 0.1
-        )
-    if progress is not None:
-        progress(1.0)
-    blocks = [block for part in parts for block in part.blocks]
-    final = integrated(blocks)
+        over = peak - loudness.true_peak_db
+        settings = _Settings(settings.gain_db, settings.ceiling_db - over - 0.1)
+    tell(1.0)
     return Soundtrack(
         [packet for part in parts for packet in part.packets],
         samples,
         codec_of(editor),
         {
-            "before_lufs": None if heard.loudness is None else round(heard.loudness, 2),
+            "before_lufs": None if before is None else round(before, 2),
             "gain_db": round(settings.gain_db, 2),
             "limited": settings.limit,
-            "loudness_lufs": None if final is None else round(final, 2),
+            "loudness_lufs": None if after is None else round(after, 2),
         },
     )
+
+
+def _nobody(share: float) -> None:
+    """Told when nobody asked."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +118,9 @@ class _Settings:
         return filters
 
 
+_Treat = Callable[[_Settings, int, int], Iterator[bytes]]
+
+
 @dataclass
 class _Part:
     packets: list[Any] = field(default_factory=list[Any])
@@ -129,45 +128,31 @@ class _Part:
     peak: float = -120.0
 
 
-def _mix(
-    sounds: Sequence[Sound],
-    samples: int,
-    spool: Path,
-    stop: Stop,
-    progress: Callable[[float], None] | None,
-) -> Heard:
-    meter, written = Meter(), 0
-    with spool.open("wb") as file:
-        for part in mixed(sounds, samples):
-            stop.check()
-            file.write(part)
-            for at in range(0, len(part), BLOCK * BYTES):
-                meter.push(part[at : at + BLOCK * BYTES])
-            written += len(part) // BYTES
-            if progress is not None and written % (20 * BLOCK) < BLOCK:
-                progress(0.4 * written / samples)
-    return meter.end()
+def _settle(
+    treat: _Treat, samples: int, loudness: Loudness
+) -> tuple[_Settings, float | None, float | None]:
+    """The gain that gives the loudness asked for, and the loudness in LUFS before and after it.
 
-
-def _settle(spool: Path, samples: int, heard: Heard, loudness: Loudness, stop: Stop) -> _Settings:
-    """The gain that gives the loudness asked for, found by trying where a limiter takes some away."""
-    if not loudness.on or heard.loudness is None:
-        return _Settings()
-    up = max(-_MOST_GAIN, min(_MOST_GAIN, loudness.target_lufs - heard.loudness))
+    Where a limiter takes some away it is found by trying; without one a gain does what it says.
+    """
+    heard = _in_parts(samples, partial(_listen, treat, _Settings()))
+    before = integrated([block for part in heard for block in part.blocks])
+    if not loudness.on or before is None:
+        return _Settings(), before, before
+    up = max(-_MOST_GAIN, min(_MOST_GAIN, loudness.target_lufs - before))
     # Peaks between samples can be 3 dB above those of the samples.
-    if heard.peak + up <= loudness.true_peak_db - 3:
-        return _Settings(up)
+    if max(part.peak for part in heard) + up <= loudness.true_peak_db - 3:
+        return _Settings(up), before, before + up
+    found: float | None = None
     settings = _Settings(up, loudness.true_peak_db - 0.5)
     for _ in range(_ROUNDS):
-        parts = _in_parts(
-            samples, lambda a, b, tried=settings: _listen(spool, samples, a, b, tried, stop)
-        )
+        settings = _Settings(up, settings.ceiling_db)
+        parts = _in_parts(samples, partial(_listen, treat, settings))
         found = integrated([block for part in parts for block in part.blocks])
         if found is None or abs(found - loudness.target_lufs) <= _CLOSE_ENOUGH:
             break
         up = max(-_MOST_GAIN, min(_MOST_GAIN, up + loudness.target_lufs - found))
-        settings = _Settings(up, settings.ceiling_db)
-    return settings
+    return settings, before, found
 
 
 def _in_parts(samples: int, work: Callable[[int, int], _Part]) -> list[_Part]:
@@ -179,56 +164,46 @@ def _in_parts(samples: int, work: Callable[[int, int], _Part]) -> list[_Part]:
 
 
 def _treated(
-    spool: Path, samples: int, first: int, last: int, settings: _Settings, meter: Meter, stop: Stop
-) -> Any:
-    """Packed samples from before `first` to after `last`, treated and measured."""
+    sounds: Sequence[Sound],
+    samples: int,
+    stop: Stop,
+    settings: _Settings,
+    first: int,
+    last: int,
+) -> Iterator[bytes]:
+    """Mixed and treated samples from before `first` to after `last`, in whole loudness blocks."""
     start, end = max(0, first - _GRID), min(samples, last + _RUN_OUT)
-    chain = Chain(settings.filters) if settings.filters else None
-    waiting = b""
-    with spool.open("rb") as file:
-        file.seek(start * BYTES)
-        for at in range(start, end, BLOCK):
-            stop.check()
-            data = file.read(min(BLOCK, end - at) * BYTES)
-            out = [data] if chain is None else [packed(frame) for frame in chain.push(data)]
-            if chain is not None and at + BLOCK >= end:
-                out += [packed(frame) for frame in chain.end()]
-            waiting += b"".join(out)
-            size = BLOCK * BYTES
-            while len(waiting) >= size:
-                meter.push(waiting[:size])
-                yield waiting[:size]
-                waiting = waiting[size:]
+    parts = mixed(sounds, start, end)
+    if settings.filters:
+        parts = filtered(parts, settings.filters)
+    size, waiting = BLOCK * BYTES, b""
+    for part in parts:
+        stop.check()
+        waiting += part
+        whole = len(waiting) // size * size
+        if whole:
+            yield waiting[:whole]
+            waiting = waiting[whole:]
     if waiting:
-        meter.push(waiting)
         yield waiting
 
 
-def _own(part: _Part, heard: Heard, first: int, last: int) -> None:
-    """Keep the blocks that lie in the part itself."""
+def _listen(treat: _Treat, settings: _Settings, first: int, last: int) -> _Part:
+    heard = measure(treat(settings, first, last))
     skipped = (first - max(0, first - _GRID)) // BLOCK
-    part.blocks = heard.blocks[skipped : skipped + -(-(last - first) // BLOCK)]
-
-
-def _listen(
-    spool: Path, samples: int, first: int, last: int, settings: _Settings, stop: Stop
-) -> _Part:
-    part, meter = _Part(), Meter()
-    for _ in _treated(spool, samples, first, last, settings, meter, stop):
-        pass
-    _own(part, meter.end(), first, last)
-    return part
+    blocks = heard.blocks[skipped : skipped + -(-(last - first) // BLOCK)]
+    return _Part(blocks=blocks, peak=heard.peak)
 
 
 def _encode(
-    spool: Path,
+    treat: _Treat,
     samples: int,
-    first: int,
-    last: int,
     settings: _Settings,
     stop: Stop,
-    *,
     editor: bool,
+    tell: Callable[[float], None],
+    first: int,
+    last: int,
 ) -> _Part:
     # late: PyAV costs 0.1 s of a start-up that mostly never touches media.
     from av import CodecContext
@@ -239,26 +214,24 @@ def _encode(
     encoder.time_base = Fraction(1, SAMPLE_RATE)
     if not editor:
         encoder.bit_rate = BIT_RATE
-    start = max(0, first - _GRID)
+    start = at = max(0, first - _GRID)
     end = last if last < samples else None
-    part, meter, at = _Part(), Meter(), start
-    kept: list[Any] = []
+    part = _Part()
 
     def keep(packets: Sequence[Any]) -> None:
         for packet in packets:
             # The encoder is a frame ahead: its first packet only primes the decoder.
             begin = packet.pts + (0 if editor else AAC_FRAME)
             if begin >= first and (end is None or begin < end):
-                kept.append(packet)
+                part.packets.append(packet)
 
-    for data in _treated(spool, samples, first, last, settings, meter, stop):
+    for data in treat(settings, first, last):
         keep(encoder.encode(frame_of(data, at)))
         at += len(data) // BYTES
+        tell(0.3 + 0.65 * (at - start) / (last - start + _RUN_OUT))
     keep(encoder.encode(None))
-    part.packets = kept
-    _own(part, meter.end(), first, last)
     if settings.limit and not editor:
-        part.peak = _decoded_peak(kept, encoder, stop)
+        part.peak = _decoded_peak(part.packets, encoder, stop)
     return part
 
 

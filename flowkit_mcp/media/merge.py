@@ -197,7 +197,6 @@ def _sound(prepared: Prepared, folder: Path, stop: Stop, report: Reporter) -> So
         score.sounds,
         plan.frames * SAMPLES_PER_FRAME,
         cut.loudness,
-        folder,
         stop=stop,
         editor=plan.format.editor,
         progress=report.mixed,
@@ -218,8 +217,8 @@ def _assemble(
 def _check_space(to: Path, plan: Plan) -> None:
     source = sum({shot.clip.path: shot.clip.bytes for shot in plan.shots}.values())
     pixels = plan.format.width * plan.format.height
-    encoded = plan.encoded_frames * pixels * (2.0 if plan.format.editor else 0.25) / 8 * 8 / 8
-    spooled = 2 * plan.frames * SAMPLES_PER_FRAME * BYTES
+    encoded = plan.encoded_frames * pixels * (1.0 if plan.format.editor else 0.05)
+    spooled = plan.frames * SAMPLES_PER_FRAME * BYTES
     needed = int(1.2 * source + encoded + spooled)
     free = free_bytes(to.parent)
     if free < needed:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from flowkit_mcp.errors import BugError
 from flowkit_mcp.media.sound import BLOCK, BYTES, Chain, packed, silence
 
 #: Points that approximate a curved fade by straight lines.
@@ -59,10 +60,11 @@ class Curve:
             end = min(last + 1, points[place][0] if place < len(points) else last + 1)
             start, slope = self.at(at), self.at(end) - self.at(at)
             length = end - at
-            for index in range(length):
-                value = start + slope * index / length
-                values.append(value)
-                values.append(value)
+            if slope:
+                steps = (start + slope * index / length for index in range(length))
+                values.extend(value for step in steps for value in (step, step))
+            else:
+                values.extend(array.array("f", (start,)) * (2 * length))
             at = end
         return values.tobytes()
 
@@ -130,11 +132,14 @@ class Sound:
         return self.start + self.samples
 
 
-def mixed(sounds: Sequence[Sound], samples: int) -> Iterator[bytes]:
-    """The sum of all sounds, exactly `samples` long. Blocking; spool files are open while it runs."""
-    buses = _buses([sound for sound in sounds if sound.start < samples and sound.end > 0])
+def mixed(sounds: Sequence[Sound], first: int, last: int) -> Iterator[bytes]:
+    """The sum of all sounds from film sample `first` to `last`, without a gap.
+
+    Blocking; spool files are open while it runs.
+    """
+    buses = _buses([sound for sound in sounds if sound.start < last and sound.end > first])
     if not buses:
-        yield from silence(samples)
+        yield from silence(last - first)
         return
     chain = Chain([], sources=2 * len(buses))
     products = [
@@ -148,8 +153,8 @@ def mixed(sounds: Sequence[Sound], samples: int) -> Iterator[bytes]:
     readers = [_Reader(bus) for bus in buses]
     given = 0
     try:
-        for at in range(0, samples, BLOCK):
-            length = min(BLOCK, samples - at)
+        for at in range(first, last, BLOCK):
+            length = min(BLOCK, last - at)
             for number, reader in enumerate(readers):
                 for place, data in enumerate((reader.pcm(at, length), reader.gains(at, length))):
                     for frame in chain.push(data, 2 * number + place):
@@ -161,7 +166,8 @@ def mixed(sounds: Sequence[Sound], samples: int) -> Iterator[bytes]:
     finally:
         for reader in readers:
             reader.close()
-    assert given == samples, f"mixing gave {given} of {samples} samples"
+    if given != last - first:
+        raise BugError(f"mixing gave {given} of {last - first} samples")
 
 
 def _buses(sounds: Sequence[Sound]) -> list[list[Sound]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,10 +60,9 @@ async def prepare(clips: Sequence[Path], cut: Cut, folder: Path) -> Prepared:
 
 
 def _prepare(clips: Sequence[Path], cut: Cut, folder: Path) -> Prepared:
-    known: dict[Path, Clip] = {}
-    for clip in clips:
-        if clip not in known:
-            known[clip] = read_clip(clip)
+    different = list(dict.fromkeys(clips))
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        known = dict(zip(different, pool.map(read_clip, different), strict=True))
     probed = [known[clip] for clip in clips]
     size = film_size(probed, cut)
     captions = cut.captions

@@ -197,22 +197,26 @@ def _decoded_clip(clip: Clip) -> Iterator[tuple[int, bytes]]:
     from av.audio.resampler import AudioResampler  # late: as above
 
     picture = clip.picture
-    zero = min(picture.times) * picture.time_base
+    zero = float(min(picture.times) * picture.time_base * SAMPLE_RATE)
     with opened(clip.path) as container:
         audio = container.streams.audio[0]
         base = fraction(audio.time_base)
+        # Reckoned in floats, exact far beyond any clip's length: this runs 47 times a second of sound.
+        at_film_rate, at_own_rate = (
+            float(base * SAMPLE_RATE),
+            float(base * audio.codec_context.rate),
+        )
         # PyAV 18 hands out the encoder's padding behind the last sample; the header knows better.
-        end = ((audio.start_time or 0) + audio.duration) * base if audio.duration else None
+        end = (audio.start_time or 0) + audio.duration if audio.duration else None
         resampler = AudioResampler(format="flt", layout="stereo", rate=SAMPLE_RATE)
         start: int | None = None
         for decoded in container.decode(audio):
-            time = (decoded.pts or 0) * fraction(decoded.time_base)
             left = decoded.samples
             if end is not None:
-                left = min(left, int((end - time) * decoded.sample_rate))
+                left = min(left, int((end - (decoded.pts or 0)) * at_own_rate + 1e-6))
                 if left <= 0:
                     break
-            heard = round((time - zero) * SAMPLE_RATE)
+            heard = round((decoded.pts or 0) * at_film_rate - zero)
             # A rate converter holds samples back, so frames are counted on unless they really jump.
             allowed = _TOLERANCE if decoded.sample_rate == SAMPLE_RATE else _LAG
             if start is None or abs(heard - start) > allowed:
