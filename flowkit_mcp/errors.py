@@ -108,6 +108,8 @@ class ProviderError(FlowKitError):
 
     code = "PROVIDER_ERROR"
     provider: str = "flow"
+    #: On a paying call: it was refused, but perhaps only as the copy of one that was accepted (decision 0015).
+    in_doubt: bool = False
 
 
 class Transient(ProviderError):

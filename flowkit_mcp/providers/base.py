@@ -165,6 +165,8 @@ class SentCall(_Frozen):
     #: Upscales are named after their source, not after a seed.
     source: str | None = None
     resolution: str | None = None
+    #: What it may have cost.
+    credits: int = 0
     #: With these a project's listing can be searched, too. `sent_at` in milliseconds.
     project: str | None = None
     prompt: str | None = None

@@ -138,6 +138,7 @@ async def _call(shop: Workshop, job: Job, op: Operation) -> SentCall:
         proven=await operations.proven(shop.db, op.provider, op.account),
         source=sent.get("source"),
         resolution=sent.get("resolution"),
+        credits=op.credits_estimate,
         project=sent.get("project"),
         prompt=sent.get("prompt"),
         seed=sent.get("seed"),

@@ -21,7 +21,7 @@ from flowkit_mcp.domain.models import (
     OperationState,
 )
 from flowkit_mcp.domain.policy import Ask, Decision, Retry, Stop, Verb, Wait, decide
-from flowkit_mcp.errors import BugError, FlowKitError, OutcomeUnknown, Transient
+from flowkit_mcp.errors import BugError, FlowKitError, OutcomeUnknown, ProviderError, Transient
 from flowkit_mcp.media.files import MediaStore
 from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.store import jobs, operations
@@ -161,7 +161,7 @@ class Workshop:
                 await operations.settle(tx, op, OperationState.FAILED, now=now, reply=reply)
                 op = None
             elif op is not None and op.state is OperationState.INTENDED and verb is Verb.SUBMIT:
-                if isinstance(known, OutcomeUnknown):
+                if isinstance(known, OutcomeUnknown) or _in_doubt(known):
                     # not the end yet: the browser's journal or the provider may still tell (recover.py)
                     await self.move(
                         tx,
@@ -172,7 +172,9 @@ class Workshop:
                         reason=known.code,
                         message=known.message,
                     )
-                    if counts:
+                    if isinstance(decision, Ask) and decision.gate is not None:
+                        await self.gate.close(tx, job.provider, decision.gate, known, None)
+                    elif counts:
                         await self.gate.count_failure(tx, job.provider, known)
                     return
                 await operations.settle(tx, op, OperationState.REFUSED, now=now, reply=reply)
@@ -231,6 +233,10 @@ class Workshop:
         if verb is Verb.SUBMIT:
             return OutcomeUnknown(f"the submit ended with {text}")
         return Transient(text) if verb.repeatable else BugError(text)
+
+
+def _in_doubt(error: FlowKitError) -> bool:
+    return isinstance(error, ProviderError) and error.in_doubt
 
 
 def _utc(ms: int) -> str:

@@ -17,10 +17,6 @@ INTENDED = OperationState.INTENDED
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the refusal of the second copy is taken for proof that nothing was accepted",
-)
 @pytest.mark.parametrize("lane", ["batchexecute", "labs"])
 async def test_a_copy_that_is_refused_for_its_used_token_does_not_hide_that_the_first_was_paid(
     tmp_path: Path, playwright: Playwright, lane: Lane

@@ -125,6 +125,22 @@ async def test_a_held_refusal_is_proof(result):
     assert isinstance(await provider.look_up(call(age_s=0, proven=())), NeverSent)
 
 
+CAPTCHA = refused("video.start", 7, "PUBLIC_ERROR_UNUSUAL_ACTIVITY")
+
+
+async def test_a_captcha_refusal_of_a_call_that_costs_is_no_proof_since_browsers_send_copies():
+    channel, provider = world()
+    channel.stands(REF, Standing.ANSWERED, CAPTCHA)
+    sees(channel, EARLIER[1], RESULT)
+    clip = {"media": MediaKind.VIDEO, "credits": 7}
+    found = await provider.look_up(call(age_s=0, **clip))
+    assert isinstance(found, Sent) and found.submission.remote_id == RESULT
+    sees(channel, EARLIER[1])
+    assert isinstance(await provider.look_up(call(age_s=0, **clip)), CannotTell)
+    assert isinstance(await provider.look_up(call(**clip)), NeverSent)
+    assert isinstance(await provider.look_up(call(age_s=0, **clip | {"credits": 0})), NeverSent)
+
+
 @pytest.mark.parametrize(
     "result",
     [

@@ -34,7 +34,7 @@ from flowkit_mcp.providers.flow.ids import (
     media_id,
 )
 from flowkit_mcp.providers.flow.records import MediaRecord, NoMedia
-from flowkit_mcp.providers.flow.submission import expected_id, read
+from flowkit_mcp.providers.flow.submission import expected_id, may_be_a_copys, read
 from flowkit_mcp.providers.flow.table import Table
 
 _CANARIES = 3
@@ -149,6 +149,8 @@ def _from_journal(
     except OutcomeUnknown:
         return None
     except ProviderError as refusal:
+        if may_be_a_copys(refusal, call.credits):
+            return None
         return NeverSent(evidence=f"it was refused: {refusal.message}")
 
 

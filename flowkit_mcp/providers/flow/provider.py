@@ -185,7 +185,9 @@ class FlowProvider:
                 now=self._clock.now(),
             )
         except ProviderError as error:
-            raise self._calls.unless_moved(call.ask, error) from None
+            told = self._calls.unless_moved(call.ask, error)
+            told.in_doubt = submission.may_be_a_copys(told, brief.credits)
+            raise told from None
         except Exception as fault:
             # Whatever went wrong here may have happened after money was spent; it must not look like a refusal.
             raise OutcomeUnknown(

@@ -8,7 +8,14 @@ from typing import Any
 
 from flowkit_mcp.bridge.protocol import Result
 from flowkit_mcp.domain.models import MediaKind
-from flowkit_mcp.errors import InvalidSetting, OutcomeUnknown, Rejected, Transient
+from flowkit_mcp.errors import (
+    HumanCheckRequired,
+    InvalidSetting,
+    OutcomeUnknown,
+    ProviderError,
+    Rejected,
+    Transient,
+)
 from flowkit_mcp.providers.base import (
     Brief,
     ImageBrief,
@@ -111,6 +118,16 @@ def expected_id(
     if source and resolution:
         return upscaled(source, resolution) if media is MediaKind.VIDEO else None
     return derived(seeds.media)
+
+
+def may_be_a_copys(refusal: ProviderError, credits: int) -> bool:
+    """Whether this refusal may be the answer to a copy of a call that was accepted and charged.
+
+    Chromium sends a request once more by itself, unseen by the page, when a connection it used before ends without an
+    answer. The copy carries the captcha token that the first one has used up, and is refused for it. For a call
+    that costs nothing a second one does no harm.
+    """
+    return credits > 0 and isinstance(refusal, HumanCheckRequired)
 
 
 def read(
