@@ -12,7 +12,7 @@ PYTEST := $(RUN) pytest -q --no-header
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-all test-crash test-browser check format tool-table wheel setup clean
+.PHONY: help demo test test-slow test-all test-crash test-browser chaos check format tool-table wheel setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ demo: setup ## Make a three-scene film with the local simulator (no account, no 
 	@"$(BIN)/flowkit-mcp" demo --out "$(OUT)" $(ARGS)
 
 test: setup ## The quick suite: no network, no ffprobe, no Node, no browser
-	@$(PYTEST) -m "$(QUICK)" $(ARGS)
+	@$(PYTEST) -n auto -m "$(QUICK)" $(ARGS)
 
 test-slow: setup ## The rest: kills, real encodes, the whole program, Node, Chromium
 	@$(PYTEST) -m "not ($(QUICK))" $(ARGS)
@@ -34,6 +34,9 @@ test-crash: setup ## Only the tests that kill real processes
 
 test-browser: setup ## Only the tests in a real Chromium with the extension
 	@$(PYTEST) -m browser $(ARGS)
+
+chaos: setup ## 300 jobs in each lane of a Flow where all goes wrong: ARGS="--seed 7 --jobs 300 -k labs"
+	@$(PYTEST) tests/chaos -rA $(ARGS)
 
 check: setup ## Lint, formatting and types
 	@$(RUN) ruff check --quiet .
