@@ -10,10 +10,9 @@ from typing import Any
 
 import platformdirs
 
-import flowkit_mcp
 from flowkit_mcp.errors import Conflict, InvalidSetting
 
-_PACKAGE = Path(flowkit_mcp.__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 #: In an installed package, and in a checkout.
 _PLACES = (_PACKAGE / "_bundled" / "extension", _PACKAGE.parent / "extension")
 

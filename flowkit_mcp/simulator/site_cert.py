@@ -36,7 +36,7 @@ def make_certificate(folder: Path, hosts: Iterable[str], clock: Clock) -> tuple[
         PrivateFormat,
         PublicFormat,
     )
-    from cryptography.x509.oid import NameOID
+    from cryptography.x509.oid import NameOID  # late: as above
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "FlowKit simulator")])
