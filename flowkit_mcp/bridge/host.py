@@ -295,7 +295,9 @@ class BridgeHost:
         """One connection that passed the gate, from its first frame to its last."""
         try:
             async with asyncio.timeout(self._patience.handshake_s):
-                session = await shake_hands(connection, self._greeting, self._book, self._clock.now)
+                session = await shake_hands(
+                    connection, self._greeting, self._book, self._clock.now, lambda: self.instance
+                )
         except Refused as refused:
             if refused.bye is not None:
                 await connection.send(dump(refused.bye))

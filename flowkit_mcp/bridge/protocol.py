@@ -116,6 +116,8 @@ class Welcome(_Message):
     generation: int
     version: str
     library: str
+    #: Another profile has the calls; `queue` says when it is this one's turn.
+    standby: bool = False
 
 
 # ---- life ------------------------------------------------------------------------------------

@@ -174,9 +174,15 @@ class Session:
 
 
 async def shake_hands(
-    connection: ServerConnection, greeting: Greeting, book: PairingBook, now: Callable[[], int]
+    connection: ServerConnection,
+    greeting: Greeting,
+    book: PairingBook,
+    now: Callable[[], int],
+    in_use: Callable[[], str | None],
 ) -> Session:
     """Run the handshake of docs/bridge-protocol.md; the socket is not registered anywhere yet.
+
+    `in_use` is asked at its end which profile has the calls.
 
     Raises:
         Refused: the far end is not who it should be, or does not fit this library.
@@ -210,7 +216,12 @@ async def shake_hands(
     connection.protocol.max_message_size = MAX_MESSAGE
     session = Session(connection, hello.instance, proof, now())
     session.post(
-        Welcome(generation=greeting.generation, version=greeting.version, library=greeting.library)
+        Welcome(
+            generation=greeting.generation,
+            version=greeting.version,
+            library=greeting.library,
+            standby=in_use() not in {None, hello.instance},
+        )
     )
     return session
 
