@@ -23,9 +23,17 @@ from flowkit_mcp.simulator.site_hosts import HOSTS
 class Site:
     """A running site; made by `run`. Its attributes change how it behaves from the next request on."""
 
-    def __init__(self, app: SiteApp, hosts: tuple[str, ...], port: int, spki: str) -> None:
+    def __init__(
+        self,
+        app: SiteApp,
+        hosts: tuple[str, ...],
+        rebound: tuple[str, ...],
+        port: int,
+        spki: str,
+    ) -> None:
         self._app = app
         self._hosts = hosts
+        self._rebound = rebound
         self.port = port
         #: The fingerprint of its certificate, as Chromium's flag wants it.
         self.spki = spki
@@ -33,11 +41,17 @@ class Site:
     @classmethod
     @asynccontextmanager
     async def run(
-        cls, simulator: Simulator, folder: Path, *, extra_hosts: tuple[str, ...] = ()
+        cls,
+        simulator: Simulator,
+        folder: Path,
+        *,
+        extra_hosts: tuple[str, ...] = (),
+        rebound: tuple[str, ...] = (),
     ) -> AsyncGenerator[Site]:
         """Serve a running simulator on a free port of 127.0.0.1; the certificate goes into `folder`.
 
-        `extra_hosts` are names of other people's sites, for pages given to `add_page`.
+        `extra_hosts` are names of other people's sites, for pages given to `add_page`; `rebound` are names
+        that lead to loopback and keep the port that an address has, as a rebound DNS name does.
 
         Raises:
             OSError: the folder cannot be written.
@@ -53,7 +67,7 @@ class Site:
         serving = asyncio.create_task(door.serve([listener]), name="site")
         try:
             await door.up.wait()
-            yield cls(app, hosts, port, spki)
+            yield cls(app, hosts, rebound, port, spki)
         finally:
             app.holds.release_all()
             simulator.doors.remove(door)
@@ -63,9 +77,10 @@ class Site:
 
     def chromium_flags(self) -> list[str]:
         """Names lead here or nowhere, and this certificate is good. For a browser with a profile of its own."""
-        names = ",".join(f"MAP {host} {HOST}:{self.port}" for host in self._hosts)
+        names = [f"MAP {host} {HOST}:{self.port}" for host in self._hosts]
+        names += [f"MAP {host} {HOST}" for host in self._rebound]
         return [
-            f"--host-resolver-rules={names},MAP * ~NOTFOUND,EXCLUDE {HOST}",
+            f"--host-resolver-rules={','.join(names)},MAP * ~NOTFOUND,EXCLUDE {HOST}",
             f"--ignore-certificate-errors-spki-list={self.spki}",
         ]
 

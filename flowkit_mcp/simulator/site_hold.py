@@ -27,6 +27,7 @@ class Hold:
 
     def wants(self, request: Request, *, answered: bool) -> bool:
         free = not self.reached.is_set() and not self._go.is_set()
+        free = free and request.method != "OPTIONS"  # which asks for leave only
         return free and answered == self._answered and self._text in str(request.url)
 
     async def wait(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from flowkit_mcp.app import FlowKit
 from flowkit_mcp.bridge.pairing import PairingBook
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
+from flowkit_mcp.domain.models import Gate, OperationState, ProviderState
 from flowkit_mcp.sdk.jobs import GenerationResult, Job
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.site import Site
 from flowkit_mcp.simulator.site_hold import Hold
 from flowkit_mcp.simulator.state import Lane
+from flowkit_mcp.store.operations import operations
 
 PAGES: dict[Lane, str] = {
     "batchexecute": "https://flow.google.com/project/",
@@ -34,6 +36,8 @@ CLIP: dict[Lane, str] = {
 }
 MINT = "/recaptcha/enterprise/reload"
 PATIENCE_S = 20.0
+#: A name that leads to loopback, whatever the port: what DNS rebinding makes of a hostile page's own name.
+REBOUND = "rebound.example"
 
 
 class Stage:
@@ -70,12 +74,16 @@ class Stage:
         code = PairingBook(self.settings.pairing_file, Clock()).issue_code(self.settings.port)
         return await self.browser.pair(str(code))
 
-    async def account_seen(self) -> None:
-        """Until FlowKit has read the account, which it does as soon as it reaches Flow."""
+    async def told(self, true: Callable[[ProviderState], bool]) -> None:
+        """Until FlowKit itself says so of Flow."""
         async with asyncio.timeout(PATIENCE_S):
             version = await self.kit.db.version()
-            while (state := await self.kit.provider_state()) is None or state.account is None:
+            while (state := await self.kit.provider_state()) is None or not true(state):
                 version = await self.kit.db.changed(version, 5)
+
+    async def account_seen(self) -> None:
+        """Until FlowKit has read the account, which it does as soon as it reaches Flow."""
+        await self.told(lambda state: state.account is not None)
 
     async def order_clip(self, prompt: str = "waves at dusk") -> int:
         """The number of a job for one clip from words alone, which is paid."""
@@ -89,6 +97,23 @@ class Stage:
         """How a job ended, in whichever FlowKit runs now."""
         async with asyncio.timeout(PATIENCE_S):
             return await Job(self.kit, job).result()
+
+    async def stopped(self, job: int) -> None:
+        """Until the call of a job was refused, or Flow is seen not to be ready for one."""
+        async with asyncio.timeout(PATIENCE_S):
+            version = await self.kit.db.version()
+            while True:
+                ops = await operations(self.kit.db, job)
+                if ops and ops[-1].state is not OperationState.INTENDED:
+                    assert ops[-1].state is OperationState.REFUSED, ops[-1]
+                    return
+                seen = await self.kit.provider_state()
+                if seen and seen.gate is not Gate.OPEN:
+                    return
+                seen_browser = seen.checks.browser if seen and seen.checks else None
+                if seen_browser is not None and not seen_browser.signed_in:
+                    return
+                version = await self.kit.db.changed(version, 5)
 
     async def wake(self) -> None:
         """What any click of a person does: the extension's worker starts."""
@@ -107,13 +132,13 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, playwright: Playwright, *, lane: Lane = "batchexecute", granted: bool = True
+    folder: Path, playwright: Playwright, *, lane: Lane = "batchexecute", more: Sequence[Path] = ()
 ) -> AsyncGenerator[Stage]:
     """Everything up, paired, signed in, the account seen."""
     async with (
         Simulator.run(folder / "simulator", pace=0.02, renderer=QuickRenderer(), lane=lane) as sim,
-        Site.run(sim, folder / "site", extra_hosts=("evil.example",)) as site,
-        Chromium.run(playwright, site, folder, granted=granted) as browser,
+        Site.run(sim, folder / "site", extra_hosts=("evil.example",), rebound=(REBOUND,)) as site,
+        Chromium.run(playwright, site, folder, *more) as browser,
     ):
         settings = Settings(library=folder / "library", port=free_port(), simulator=sim.url)
         at = Stage(sim, site, browser, settings, lane)
