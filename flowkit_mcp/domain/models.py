@@ -91,6 +91,7 @@ class JobKind(StrEnum):
     #: Free calls about what lies at the provider: list, rename, trash.
     HOUSEKEEPING = "HOUSEKEEPING"
     MERGE = "MERGE"
+    PUBLISH = "PUBLISH"
 
 
 class JobState(StrEnum):
