@@ -5,7 +5,7 @@
  */
 
 import { check, inWords } from "./flow_api.js";
-import { CannotCall, MAX_MESSAGE, errorResult } from "./protocol.js";
+import { CannotCall, errorResult } from "./protocol.js";
 import { readAnswer, resultOf } from "./lanes/answer.js";
 
 /** @typedef {import("./protocol.js").Call} Call */
@@ -147,7 +147,7 @@ export class Calls {
       if (!failure.sent) await this.#world.journal.write(id, "void", paid).catch(() => {});
     }
     const result = answer
-      ? fitting(resultOf(id, answer))
+      ? resultOf(id, answer)
       : errorResult(id, failure?.code ?? "LOST", failure?.message ?? "", failure?.sent ?? true);
     this.#world.ended(call, answer, failure, Date.now() - running.since);
     this.#finish(running, result);
@@ -231,7 +231,7 @@ export class Calls {
       if (kept === null) throw new CannotCall("LOST", "the page it was sent from is gone", { sent: true });
       const answer = readAnswer(kept);
       await journal.write(id, "done", entry.paid).catch(() => {});
-      this.#finish(running, fitting(resultOf(id, answer)));
+      this.#finish(running, resultOf(id, answer));
     } catch (error) {
       this.#running.delete(id);
       const { code, message } = this.#failureOf(error, running);
@@ -298,13 +298,4 @@ export class Calls {
 
 function paused() {
   return new CannotCall("PAUSED", "the person pressed pause", { nextStep: "Press “Go on” in the panel." });
-}
-
-/**
- * An answer that does not fit into a frame is an answer all the same, but it cannot be handed over.
- * @param {Result} result
- */
-function fitting(result) {
-  const size = new Blob([JSON.stringify(result)]).size;
-  return size <= MAX_MESSAGE ? result : errorResult(result.id, "NETWORK", "the answer is too large", true);
 }

@@ -7,7 +7,7 @@ import { readSeen } from "./seen.js";
 import { lookAtPage } from "../page/look.js";
 import { mintToken } from "../page/mint.js";
 
-/** @typedef {import("./flow_tab.js").Page} Page */
+/** @typedef {import("./page.js").Page} Page */
 
 /** Waiting for other mints included. */
 export const MINT_LIMIT_MS = 40_000;

@@ -24,8 +24,8 @@ const SERVICE_TIERS = ["", "Entry", "Intermediate", "Advanced"];
 export class Flow {
   sessions = new LabsSessions();
   redirects = new Redirects();
-  /** Balance and tier as Flow told last. @type {{credits: number | null, tier: string | null}} */
-  balance = { credits: null, tier: null };
+  /** As Flow told last, and of which account. @type {{credits: number | null, tier: string | null, account: string | null}} */
+  #balance = { credits: null, tier: null, account: null };
   #captcha;
   #simulated;
 
@@ -53,9 +53,9 @@ export class Flow {
     const limitMs = Math.min(call.timeout_s, row.limitS) * 1000;
     const tools = {
       reach,
-      mint: (/** @type {import("./flow_tab.js").Page} */ page, /** @type {string} */ action) =>
+      mint: (/** @type {import("./page.js").Page} */ page, /** @type {string} */ action) =>
         this.#captcha.mint(page, action),
-      doubt: (/** @type {import("./flow_tab.js").Page} */ page) => this.tabs.doubt(page),
+      doubt: (/** @type {import("./page.js").Page} */ page) => this.tabs.doubt(page),
       sessions: this.sessions,
       redirects: this.redirects,
     };
@@ -64,7 +64,7 @@ export class Flow {
         ? callInLabs(call, row, page, limitMs, tools)
         : callInBatchexecute(call, page, limitMs, tools),
     );
-    if (call.name === "account.credits") this.#readBalance(row.lane, answer.body);
+    if (call.name === "account.credits") this.#readBalance(row.lane, answer.body, page.seen.account);
     return answer;
   }
 
@@ -92,10 +92,18 @@ export class Flow {
    * For the panel only; read with care, since it comes from a page (flow-wire §3.1).
    * @param {string} lane
    * @param {string} body
+   * @param {string | null} account
    */
-  #readBalance(lane, body) {
+  #readBalance(lane, body, account) {
     const read = lane === "labs" ? readLabsBalance(body) : readBatchBalance(body);
-    if (read !== null) this.balance = read;
+    if (read !== null) this.#balance = { ...read, account };
+  }
+
+  /** Balance and tier of the account in use, where they are known. */
+  get balance() {
+    const { credits, tier, account } = this.#balance;
+    const same = account === (this.tabs.wire.account ?? null);
+    return { credits: same ? credits : null, tier: same ? tier : null };
   }
 }
 

@@ -7,8 +7,10 @@
  */
 
 import { FLOW, LABS, LABS_API } from "./flow_api.js";
-import { choose, situation, wireState, words } from "./flow_words.js";
+import { choose, situation, superseded, wireState, words } from "./flow_words.js";
+import { granted } from "./granted.js";
 import { PageFault, runInPage } from "./inject.js";
+import { Page } from "./page.js";
 import { CannotCall } from "./protocol.js";
 import { readSeen } from "./seen.js";
 import { lookAtPage } from "../page/look.js";
@@ -24,29 +26,6 @@ const MOST_TABS = 8;
 const PAGES = [`${FLOW}/*`, `${LABS}/fx`, `${LABS}/fx/*`];
 const RELOAD_AGAIN_MS = 60_000;
 
-/** One document in one tab, to run a call in. */
-export class Page {
-  /**
-   * @param {number} tabId
-   * @param {Seen} seen
-   */
-  constructor(tabId, seen) {
-    this.tabId = tabId;
-    this.seen = seen;
-  }
-
-  /**
-   * @template {any[]} A
-   * @param {(...args: A) => unknown} func
-   * @param {A} args
-   * @param {number} limitMs
-   */
-  async run(func, args, limitMs) {
-    const place = { tabId: this.tabId, documentId: this.seen.documentId };
-    return (await runInPage(place, func, args, limitMs)).value;
-  }
-}
-
 export class FlowTabs {
   /** @type {Tab[]} */
   #tabs = [];
@@ -56,6 +35,8 @@ export class FlowTabs {
   #chosen;
   /** @type {Set<string>} Documents that Flow no longer answers. */
   #outdated = new Set();
+  /** @type {string[]} Documents in the order in which they were first seen. */
+  #order = [];
   /** @type {Map<number, number>} When a tab was last reloaded by us. */
   #reloaded = new Map();
   /** @type {Map<string, number>} Calls under way, by document. */
@@ -83,9 +64,7 @@ export class FlowTabs {
 
   /** The situation in words. */
   get words() {
-    const tab = this.#tab;
-    const outdated = tab?.seen !== undefined && this.#outdated.has(tab.seen.documentId);
-    return situation(tab, this.#granted, { account: this.memory.account, outdated });
+    return situation(this.#tab, this.#granted, { account: this.memory.account });
   }
 
   /** What FlowKit is told. */
@@ -128,8 +107,7 @@ export class FlowTabs {
     this.#granted = await granted();
     const open = await chrome.tabs.query({ url: PAGES });
     const tabs = await Promise.all(open.slice(0, MOST_TABS).map((tab) => this.#lookAt(tab)));
-    const before = new Set(this.#tabs.map((tab) => tab.seen?.documentId));
-    this.#pageLoads += tabs.filter(({ seen }) => seen && !before.has(seen.documentId)).length;
+    this.#sort(tabs);
     this.#tabs = tabs;
     const chosen = choose(tabs, { chosen: this.#chosen, account: this.memory.account });
     if (chosen && chosen.id !== this.#chosen) {
@@ -138,10 +116,20 @@ export class FlowTabs {
     }
     this.#chosen = chosen?.id;
     if (chosen?.seen) this.memory.simulated = chosen.seen.simulated;
-    const documents = new Set(tabs.flatMap(({ seen }) => (seen ? [seen.documentId] : [])));
-    this.#sessions.keepOnly(documents);
-    for (const id of this.#outdated) if (!documents.has(id)) this.#outdated.delete(id);
+    this.#sessions.keepOnly(new Set(this.#order));
     this.#changed();
+  }
+
+  /** @param {Tab[]} tabs Which of them are new, gone, or of an account that is signed in no more. */
+  #sort(tabs) {
+    const pages = new Map(tabs.flatMap(({ seen }) => (seen ? [[seen.documentId, seen]] : [])));
+    const fresh = [...pages.keys()].filter((id) => !this.#order.includes(id));
+    this.#pageLoads += fresh.length;
+    this.#order = [...this.#order.filter((id) => pages.has(id)), ...fresh];
+    for (const id of this.#outdated) if (!pages.has(id)) this.#outdated.delete(id);
+    const seen = this.#order.map((id) => /** @type {Seen} */ (pages.get(id)));
+    for (const id of superseded(seen)) this.#outdated.add(id);
+    for (const tab of tabs) tab.outdated = tab.seen !== undefined && this.#outdated.has(tab.seen.documentId);
   }
 
   /**
@@ -201,6 +189,7 @@ export class FlowTabs {
     if (!before || !tab) return false;
     const now = await this.#lookAt(tab);
     if (now.seen?.documentId !== before.seen?.documentId) return false;
+    now.outdated = before.outdated;
     this.#tabs = this.#tabs.map((one) => (one === before ? now : one));
     this.#changed();
     return ["ready", "other_account"].includes(this.words.state);
@@ -304,11 +293,4 @@ export class FlowTabs {
     const legacy = this.words.state === "not_served" && this.#granted.labs;
     await chrome.tabs.create({ url: legacy ? `${LABS}/fx/tools/flow` : `${FLOW}/` });
   }
-}
-
-/** @returns {Promise<Granted>} */
-async function granted() {
-  const has = (/** @type {string} */ host) => chrome.permissions.contains({ origins: [`${host}/*`] });
-  const [flow, labs, api] = await Promise.all([has(FLOW), has(LABS), has(LABS_API)]);
-  return { flow, labs, api };
 }

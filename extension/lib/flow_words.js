@@ -8,6 +8,7 @@
  * @property {string} title
  * @property {"seen"|"loading"|"silent"|"frozen"|"discarded"|"withheld"} standing `silent`: it does not answer.
  * @property {Seen} [seen]
+ * @property {boolean} [outdated] Flow no longer answers this page as it stands.
  * @property {boolean} active
  */
 /** @typedef {{flow: boolean, labs: boolean, api: boolean}} Granted Which of Flow's hosts Chrome lets us see. */
@@ -66,7 +67,7 @@ export function choose(tabs, { chosen, account }) {
     if (!seen) {
       return { seen: 0, loading: 40, silent: 30, frozen: 20, discarded: 10, withheld: 5 }[tab.standing];
     }
-    if (seen.about) return 45;
+    if (seen.about || tab.outdated) return 45;
     return (
       (seen.signedIn ? 100 : 50) +
       (account !== null && seen.account === account ? 20 : 0) +
@@ -80,16 +81,33 @@ export function choose(tabs, { chosen, account }) {
 }
 
 /**
+ * Pages of an account that has meanwhile been replaced by another one: what is asked from them would be asked
+ * as the other. The page loaded last tells who it is now.
+ * @param {Seen[]} pages In the order in which they were first seen.
+ * @returns {string[]} Their documents.
+ */
+export function superseded(pages) {
+  return pages
+    .filter((page, i) =>
+      pages.slice(i + 1).some(
+        (later) =>
+          later.lane === page.lane && later.user === page.user && later.signedIn && later.account !== page.account,
+      ),
+    )
+    .map(({ documentId }) => documentId);
+}
+
+/**
  * @param {Tab | undefined} tab The chosen one.
  * @param {Granted} granted
- * @param {{account: string | null, outdated: boolean}} known The account last worked with.
+ * @param {{account: string | null}} known The account last worked with.
  * @returns {Words}
  */
-export function situation(tab, granted, { account, outdated }) {
+export function situation(tab, granted, { account }) {
   if (tab === undefined) return words(granted.flow ? "none" : "no_permission");
   const { seen } = tab;
   if (!seen) return words(tab.standing === "withheld" ? "no_permission" : tab.standing);
-  if (outdated) return words("outdated");
+  if (tab.outdated) return words("outdated");
   if (seen.about) return words("not_served");
   if (seen.lane === "labs" && !granted.api) return words("no_api_permission");
   if (!seen.signedIn) return words("signed_out");

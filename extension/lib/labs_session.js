@@ -9,7 +9,7 @@ import { LABS } from "./flow_api.js";
 import { accountLabel } from "./seen.js";
 import { askSession } from "../page/labs.js";
 
-/** @typedef {import("./flow_tab.js").Page} Page */
+/** @typedef {import("./page.js").Page} Page */
 /** @typedef {{signedIn: boolean, account: string | null, moved: boolean, bearer: string | null, at: number}} Session */
 
 /** A bearer lives about an hour (flow-wire §1.2). */
@@ -43,6 +43,15 @@ export class LabsSessions {
     const session = fresh ? null : await this.known(page, limitMs);
     if (session?.bearer && Date.now() - session.at < BEARER_LIFE_MS) return session.bearer;
     return (await this.#ask(page, limitMs)).bearer;
+  }
+
+  /**
+   * Whether the account that signs this page's calls now is the one that was seen in it.
+   * @param {Page} page
+   */
+  sameAccount({ seen }) {
+    const session = this.#sessions.get(seen.documentId);
+    return session === undefined || !session.signedIn || session.account === seen.account;
   }
 
   /** @param {Page} page @param {number} limitMs @returns {Promise<Session>} */

@@ -8,7 +8,8 @@ import { FLOW, LABS } from "./flow_api.js";
  * @typedef {object} Seen
  * @property {string} documentId
  * @property {Lane} lane
- * @property {string} path Without `/u/<n>`.
+ * @property {string} user `/u/<n>` or nothing: which of several accounts in this browser.
+ * @property {string} path Without it.
  * @property {boolean} about The page for people who have no Flow here.
  * @property {boolean} signedIn
  * @property {string | null} account A label, never the whole address.
@@ -16,6 +17,8 @@ import { FLOW, LABS } from "./flow_api.js";
  * @property {boolean} captcha
  * @property {boolean} challenge A check for a person is on the screen.
  */
+
+const USER = /^\/u\/\d{1,3}(?=\/|$)/;
 
 /**
  * @param {unknown} value What page/look.js returned.
@@ -31,7 +34,8 @@ export async function readSeen(value, documentId) {
   return {
     documentId,
     lane,
-    path: page.path.slice(0, 400).replace(/^\/u\/\d+(?=\/|$)/, "") || "/",
+    user: USER.exec(page.path)?.[0] ?? "",
+    path: page.path.slice(0, 400).replace(USER, "") || "/",
     about: lane === "batchexecute" && page.values !== true,
     signedIn: lane === "batchexecute" && page.signedIn === true,
     account: lane === "batchexecute" ? await accountLabel(page.account, simulated) : null,

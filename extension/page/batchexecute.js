@@ -3,7 +3,8 @@
  * Runs inside a Flow page (world MAIN): makes one call of lane batchexecute (flow-wire §2.1).
  *
  * The answer is kept on the page under the call's id, so a worker that was stopped meanwhile finds it again
- * and nothing is sent twice. `again` is the one repetition after a refusal, with values read anew.
+ * and nothing is sent twice. `again` is the one repetition after a refusal, with values read anew; it is not
+ * made if those are another account's, since that one would pay.
  *
  * @param {{id: string, rpc: string, request: string, sourcePath: string, limitMs: number, again: boolean}} call
  *   `request`: the text of `f.req`, made outside, where no script of the page can change how.
@@ -27,6 +28,8 @@ export function callBatchexecute({ id, rpc, request, sourcePath, limitMs, again 
         names.map((name) => [name, new RegExp(`"${name}"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*")`).exec(html)?.[1]]),
       );
       if (!names.every((name) => values[name])) return null;
+      const whose = /"oPEP7c"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(html)?.[1];
+      if (typeof own?.oPEP7c === "string" && JSON.parse(whose ?? '""') !== own.oPEP7c) return null;
       found = Object.fromEntries(names.map((name) => [name, JSON.parse(values[name] ?? '""')]));
       page[Symbol.for("flowkit values")] = { instead: own?.SNlM0e, values: found };
     }

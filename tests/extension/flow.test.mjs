@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Captcha } from "../../extension/lib/captcha.js";
-import { choose, situation, wireState } from "../../extension/lib/flow_words.js";
+import { choose, situation, superseded, wireState } from "../../extension/lib/flow_words.js";
 import { BEARER_LIFE_MS, LabsSessions } from "../../extension/lib/labs_session.js";
 import { Redirects } from "../../extension/lib/redirects.js";
 import { accountLabel, readSeen } from "../../extension/lib/seen.js";
@@ -13,7 +13,7 @@ const PAGE = {
   origin: "https://flow.google.com", path: "/project/p", title: "t", ready: "complete", values: true, signedIn: true,
   account: "somebody@example.com", simulated: false, captcha: true, challenge: false,
 };
-const NOBODY = { account: null, outdated: false };
+const NOBODY = { account: null };
 
 async function tab(id, change = {}) {
   return { id, title: `tab ${id}`, active: false, standing: "seen", seen: await readSeen({ ...PAGE, ...change }, `d${id}`) };
@@ -36,6 +36,15 @@ test("of two accounts that of last time is chosen, and else the tab in use stays
   assert.equal(choose(tabs, { account: null, chosen: 3 }).id, 3);
 });
 
+test("a page of an account that another has replaced is out of date, and is not chosen", async () => {
+  const old = await tab(1);
+  const fresh = await tab(2, { account: "other@example.com", path: "/", captcha: false });
+  const second = await tab(3, { account: "third@example.com", path: "/u/1/project/p" });
+  assert.deepEqual(superseded([old.seen, second.seen, fresh.seen]), ["d1"]);
+  assert.deepEqual(superseded([fresh.seen, old.seen]), ["d2"]);
+  assert.equal(choose([{ ...old, outdated: true }, fresh], { account: old.seen.account, chosen: 1 }).id, 2);
+});
+
 test("each situation has a state of its own, and each that is wrong has a next step", async () => {
   const good = await tab(1);
   const bare = (standing) => ({ id: 1, title: "", active: true, standing });
@@ -49,7 +58,7 @@ test("each situation has a state of its own, and each that is wrong has a next s
     discarded: situation(bare("discarded"), ALL, NOBODY),
     signed_out: situation(await tab(1, { signedIn: false }), ALL, NOBODY),
     not_served: situation(await tab(1, { values: false }), ALL, NOBODY),
-    outdated: situation(good, ALL, { ...NOBODY, outdated: true }),
+    outdated: situation({ ...good, outdated: true }, ALL, NOBODY),
     no_api_permission: situation(labs, { ...ALL, api: false }, NOBODY),
     person_needed: situation(await tab(1, { challenge: true }), ALL, NOBODY),
     other_account: situation(good, ALL, { ...NOBODY, account: "another" }),
@@ -171,6 +180,16 @@ test("the page's own newer bearer is adopted", async () => {
   await sessions.known(labs, 10);
   sessions.notice(request());
   assert.equal(await sessions.bearer(labs, 10), "another-bearer-of-this-page");
+});
+
+test("a bearer of another account than the page was seen with is told apart", async () => {
+  const told = [session(), session({ email: "other@example.com" })];
+  const sessions = new LabsSessions();
+  const labs = page(async () => told.shift());
+  labs.seen.account = (await sessions.known(labs, 10)).account;
+  assert.equal(sessions.sameAccount(labs), true);
+  await sessions.bearer(labs, 10, { fresh: true });
+  assert.equal(sessions.sameAccount(labs), false);
 });
 
 test("a session of any other shape means that nobody is signed in", async () => {

@@ -115,4 +115,4 @@ def test_functions_that_are_sent_into_the_page_stand_alone() -> None:
 def test_module_files_stay_small() -> None:
     for file in EXTENSION.rglob("*.js"):
         lines = len(file.read_text(encoding="utf-8").splitlines())
-        assert lines <= 320, f"{file.name} has {lines} lines"
+        assert lines <= 300, f"{file.name} has {lines} lines"

@@ -2,7 +2,7 @@
 /** What came back from a page, read as untrusted data. From here on the call counts as sent. */
 
 import { PageFault } from "../inject.js";
-import { CannotCall, MAX_MESSAGE } from "../protocol.js";
+import { CannotCall, MAX_MESSAGE, errorResult } from "../protocol.js";
 
 /** @typedef {{status: number, type: string, retryAfter: string, body: string, redirected: boolean}} Answer */
 
@@ -66,6 +66,7 @@ export function isHtml({ type }) {
 }
 
 /**
+ * An answer that does not fit into a frame is an answer all the same, but it cannot be handed over.
  * @param {string} id
  * @param {Answer} answer
  * @returns {import("../protocol.js").Result}
@@ -75,5 +76,8 @@ export function resultOf(id, { status, type, retryAfter, body }) {
   const headers = {};
   if (type) headers["content-type"] = type;
   if (retryAfter) headers["retry-after"] = retryAfter;
-  return { type: "result", id, ok: true, status, headers, body };
+  /** @type {import("../protocol.js").Result} */
+  const result = { type: "result", id, ok: true, status, headers, body };
+  const size = new Blob([JSON.stringify(result)]).size;
+  return size <= MAX_MESSAGE ? result : errorResult(id, "NETWORK", "the answer is too large", true);
 }

@@ -7,7 +7,7 @@ import { HAND_OVER_MS, isHtml, lost, readAnswer } from "./answer.js";
 
 /** @typedef {import("./answer.js").Answer} Answer */
 /** @typedef {import("../protocol.js").Call} Call */
-/** @typedef {import("../flow_tab.js").Page} Page */
+/** @typedef {import("../page.js").Page} Page */
 /**
  * @typedef {object} Tools
  * @property {(page: Page, action: string) => Promise<string>} mint
@@ -43,17 +43,19 @@ export async function callInBatchexecute(call, page, limitMs, { mint, reach, dou
   };
 
   let answer = await attempt(request, false);
+  let stale = false;
   if (REFUSED.has(answer.status) && !isHtml(answer)) {
     // With fresh values and a fresh token. A page in HTML is a person's business and stands.
     const once = await body().catch(() => null);
     if (once !== null) {
       answer = await attempt(once, true).catch((error) => {
-        if (error.sent === false) return answer; // no fresh values: the refusal stands
-        throw error;
+        if (error.sent !== false) throw error;
+        stale = true; // no fresh values for this account: the refusal stands
+        return answer;
       });
     }
   }
   const refused = answer.status === 401 || answer.status === 302;
-  if (refused || (answer.status === 200 && isHtml(answer))) await doubt(page);
+  if (stale || refused || (answer.status === 200 && isHtml(answer))) await doubt(page);
   return answer;
 }

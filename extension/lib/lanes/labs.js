@@ -9,7 +9,7 @@ import { HAND_OVER_MS, isHtml, lost, readAnswer } from "./answer.js";
 /** @typedef {import("./answer.js").Answer} Answer */
 /** @typedef {import("../protocol.js").Call} Call */
 /** @typedef {import("../flow_api.js").LabsRow} LabsRow */
-/** @typedef {import("../flow_tab.js").Page} Page */
+/** @typedef {import("../page.js").Page} Page */
 /** @typedef {import("../labs_session.js").LabsSessions} LabsSessions */
 /** @typedef {import("./batchexecute.js").Tools & {sessions: LabsSessions, redirects: import("../redirects.js").Redirects}} Tools */
 
@@ -33,6 +33,10 @@ export async function callInLabs(call, row, page, limitMs, tools) {
       throw new CannotCall("NOT_SIGNED_IN", "nobody is signed in to Flow", {
         nextStep: "Sign in in the Flow tab.",
       });
+    }
+    if (!sessions.sameAccount(page)) {
+      await tools.doubt(page);
+      throw new CannotCall("NO_FLOW_TAB", "another account is signed in to Flow now");
     }
     return bearer;
   };
