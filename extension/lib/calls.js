@@ -69,11 +69,6 @@ export class Calls {
     }));
   }
 
-  /** @returns {boolean} Whether something is under way. */
-  get busy() {
-    return this.#running.size > 0;
-  }
-
   /**
    * Accept a call, or answer at once. The same id never runs twice.
    * @param {Call} call
