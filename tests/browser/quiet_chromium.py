@@ -6,9 +6,11 @@ Without a session on the extension's worker, Chrome stops it when it idles, as i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
+import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -18,6 +20,16 @@ from typing import Any
 from chromium import PANEL, binary, copy_extension, environment, flags, prepare_profile
 
 from flowkit_mcp.simulator.site import Site
+
+#: Puts the two ends of the pipe where Chromium looks for them, and becomes Chromium.
+PUT_IN_PLACE = """
+import os, sys
+for high, given in ((90, sys.argv[1]), (91, sys.argv[2])):
+    os.dup2(int(given), high)
+os.dup2(90, 3)
+os.dup2(91, 4)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
 
 
 class QuietChromium:
@@ -44,8 +56,7 @@ class QuietChromium:
             "--no-first-run",
             *flags(site, [extension]),
         ]
-        # The shell puts the two ends where Chromium looks for them; what it runs takes its place.
-        argv = ["/bin/sh", "-c", f'exec "$@" 3<&{to_it} 4>&{from_it}', "sh", *argv]
+        argv = [sys.executable, "-c", PUT_IN_PLACE, str(to_it), str(from_it), *argv]
         process = await asyncio.create_subprocess_exec(
             *argv,
             pass_fds=(to_it, from_it),
@@ -63,7 +74,8 @@ class QuietChromium:
         try:
             yield browser
         finally:
-            await asyncio.wait([asyncio.create_task(browser.send("Browser.close"))], timeout=5)
+            with contextlib.suppress(OSError):
+                os.write(write, b'{"id": 0, "method": "Browser.close"}\0')
             ended = asyncio.create_task(process.wait())
             await asyncio.wait([ended], timeout=8)
             if not ended.done():
@@ -85,7 +97,13 @@ class QuietChromium:
 
     def heard(self, message: dict[str, Any]) -> None:
         if "id" in message:
-            self._waiting.pop(message["id"]).set_result(message)
+            answer = self._waiting.pop(message["id"], None)
+            if answer is not None:
+                answer.set_result(message)
+
+    def lost(self) -> None:
+        for answer in self._waiting.values():
+            answer.set_exception(ConnectionError("the browser has ended"))
 
     async def worker_runs(self) -> bool:
         """Whether the extension's worker is alive; asking does not keep it so."""
@@ -117,9 +135,18 @@ class QuietChromium:
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
+    async def loaded(self, target: str, url: str) -> None:
+        """Until a page is there; asked again and again, since a session that listens would keep things awake."""
+        wanted = f"location.href === {json.dumps(url)} && document.readyState === 'complete'"
+        while True:
+            if await self.evaluate(target, wanted):
+                return
+            await asyncio.sleep(0.05)
+
     async def pair(self, code: str) -> None:
         """Through the panel, which is closed again: an open one keeps the worker awake."""
         panel = await self.open(PANEL)
+        await self.loaded(panel, PANEL)
         typed = f"""new Promise((resolve) => {{
             const look = () => {{
               const field = document.querySelector('#code');
@@ -144,3 +171,6 @@ class _Reader(asyncio.Protocol):
         *whole, self._rest = (self._rest + data).split(b"\0")
         for message in whole:
             self._browser.heard(json.loads(message))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._browser.lost()

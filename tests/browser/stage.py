@@ -52,6 +52,7 @@ class Stage:
         self.settings = settings
         self.lane: Lane = lane
         self.tab: Page
+        self.code = ""
         self._kit: FlowKit | None = None
         self._open: AsyncExitStack | None = None
 
@@ -71,8 +72,14 @@ class Stage:
         self._kit = self._open = None
 
     async def pair(self) -> Page:
-        code = PairingBook(self.settings.pairing_file, Clock()).issue_code(self.settings.port)
-        return await self.browser.pair(str(code))
+        book = PairingBook(self.settings.pairing_file, Clock())
+        self.code = str(book.issue_code(self.settings.port))
+        return await self.browser.pair(self.code)
+
+    @property
+    def instance(self) -> str:
+        """The id of the browser's profile."""
+        return PairingBook(self.settings.pairing_file, Clock()).profiles()[0].instance
 
     async def told(self, true: Callable[[ProviderState], bool]) -> None:
         """Until FlowKit itself says so of Flow."""
