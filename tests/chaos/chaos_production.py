@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from stack.whole import Stack
@@ -98,13 +98,15 @@ async def produce(world: Stack, wanted: int) -> list[Row]:
                 *(partial(s.edit_image, H, "make it rain") for s in roots),
                 *(partial(s.generate_video, V, mode="text", new_take=True) for s in followers),
                 *(partial(s.generate_image, V, new_take=True) for s in roots),
-            ][:left],
+            ],
         )
     return await _all(world)
 
 
 def _clip(scene: Scene, mode: VideoMode) -> Ask:
-    return partial(scene.generate_video, H, mode=mode)
+    """Of a family whose clips can be extended, where the mode has one."""
+    model = None if mode == "references" else "veo-fast"
+    return partial(scene.generate_video, H, mode=mode, model=model)
 
 
 async def _wave(world: Stack, wanted: int, asks: Iterable[Ask]) -> None:
@@ -160,13 +162,15 @@ class Entry:
 
 def entries(world: Stack) -> list[Entry]:
     """Every charge; accepted work that is free counts 0."""
-    ledger = world.sim.ledger()
-    back = {line.media_id for line in ledger if line.kind == "refund"}
-    return [
-        Entry(line.media_id, line.seed, line.credits, line.rpc, line.media_id in back)
-        for line in ledger
-        if line.kind == "charge"
-    ]
+    found: list[Entry] = []
+    for line in world.sim.ledger():
+        if line.kind == "charge":
+            found.append(Entry(line.media_id, line.seed, line.credits, line.rpc, refunded=False))
+            continue
+        # a larger version that failed is made again under the same id: the open charge is the one given back
+        at = next(n for n, e in enumerate(found) if e.media_id == line.media_id and not e.refunded)
+        found[at] = replace(found[at], refunded=True)
+    return found
 
 
 async def settle(world: Stack, rounds: int = 20) -> list[Row]:
