@@ -55,6 +55,7 @@ const link = new Link(new Keyring(), {
   },
   changed() {
     if (!link.connected) queue = { jobs: [], ahead: 0 };
+    watch(link.view.state !== "unpaired");
     badge();
     changed();
   },
@@ -242,6 +243,16 @@ chrome.alarms.onAlarm.addListener(() => {
 chrome.runtime.onStartup.addListener(wake);
 chrome.runtime.onInstalled.addListener(wake);
 
+/** @type {boolean | null} */
+let watched = null;
+/** @param {boolean} wanted Whether there is a link to look after: an unpaired profile is left to sleep. */
+function watch(wanted) {
+  if (wanted === watched) return;
+  watched = wanted;
+  if (wanted) void chrome.alarms.create("watchdog", { periodInMinutes: 0.5 });
+  else void chrome.alarms.clear("watchdog");
+}
+
 function wake() {
   ready.then(() => link.connect());
 }
@@ -262,5 +273,4 @@ async function start() {
   await Promise.race([look, new Promise((resolve) => setTimeout(resolve, 1500))]);
   void look.then(() => calls.recover());
   void chrome.sidePanel.setPanelBehavior({ openPanelOnActionClick: true });
-  if (!(await chrome.alarms.get("watchdog"))) await chrome.alarms.create("watchdog", { periodInMinutes: 0.5 });
 }
