@@ -112,21 +112,26 @@ class Artist:
         return _save(frame, to)
 
     def picture(self, source: Path, to: Path) -> Path:
-        """A picture file as a whole frame: all of it, before a blurred and darker one of itself.
+        """A picture file as a whole frame, as PNG.
 
         Raises:
             MediaError: it is missing or damaged.
         """
+        return _save(self.filled(load_picture(source)), to)
+
+    def filled(self, image: Any) -> Any:
+        """All of an image as a whole frame, before a blurred and darker one of itself."""
         from PIL import Image, ImageEnhance, ImageFilter, ImageOps  # late: as above
 
-        given = load_picture(source)
         size = (self.width, self.height)
-        frame = ImageOps.fit(given, size, Image.Resampling.BICUBIC)
+        if abs(image.width * size[1] / (image.height * size[0]) - 1) < 0.03:
+            return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+        frame = ImageOps.fit(image, size, Image.Resampling.BICUBIC)
         frame = frame.filter(ImageFilter.GaussianBlur(max(size) / 40))
         frame = ImageEnhance.Brightness(frame).enhance(0.55)
-        whole = ImageOps.contain(given, size, Image.Resampling.LANCZOS)
+        whole = ImageOps.contain(image, size, Image.Resampling.LANCZOS)
         frame.paste(whole, ((size[0] - whole.width) // 2, (size[1] - whole.height) // 2))
-        return _save(frame, to)
+        return frame
 
     def logo(self, logo: Logo) -> Card:
         """The person's logo in its corner of the safe area.

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from flowkit_mcp.domain.cut import Loudness
-from flowkit_mcp.media.levels import BLOCK, Meter, integrated, measure
+from flowkit_mcp.media.levels import BLOCK, Heard, integrated, measure
 from flowkit_mcp.media.mix import Sound, mixed
 from flowkit_mcp.media.sound import BYTES, filtered, frame_of, packed
 from flowkit_mcp.media.threads import Stop
@@ -29,7 +29,9 @@ _RUN_OUT = 4 * AAC_FRAME
 _SHORTEST_PART = 10 * _GRID
 #: Gain is not raised beyond this: what is left then is noise.
 _MOST_GAIN = 30.0
-_CLOSE_ENOUGH = 0.1
+_CLOSE_ENOUGH = 0.05
+#: Nearer than this is not worth encoding once more.
+_AUDIBLE = 0.15
 _ROUNDS = 3
 
 
@@ -69,18 +71,33 @@ def master(
     """
     tell = progress or _nobody
     treat = partial(_treated, sounds, samples, stop)
-    settings, before, after = _settle(treat, samples, loudness)
+    settled = _settle(treat, samples, loudness)
+    parts, settings = list[_Part](), settled.settings
     tell(0.3)
-    rounds = 0
-    while True:
+    check = loudness.on and settled.before is not None and not editor
+    aim = loudness
+    for _ in range(_ROUNDS):
+        settings = settled.settings
         parts = _in_parts(samples, partial(_encode, treat, samples, settings, stop, editor, tell))
-        rounds += 1
-        # A lossy encoder's peaks are not quite those it was given.
-        peak = max(part.peak for part in parts)
-        if settings.ceiling_db is None or peak <= loudness.true_peak_db or rounds == _ROUNDS:
+        if not check:
             break
-        over = peak - loudness.true_peak_db
-        settings = _Settings(settings.gain_db, settings.ceiling_db - over - 0.1)
+        # A lossy encoder loses some noise, and its peaks are not those it was given: listen to it.
+        coded = _in_turn(parts, partial(_decoded, stop, settings.limit))
+        found = integrated([block for part in coded for block in part.blocks])
+        settled = replace(settled, after=found)
+        missing = 0.0 if found is None else loudness.target_lufs - found
+        over = max(part.peak for part in coded) - loudness.true_peak_db if settings.limit else 0.0
+        if abs(missing) <= _AUDIBLE and over <= 0:
+            break
+        if settings.ceiling_db is None:
+            again = replace(settings, gain_db=settings.gain_db + missing)
+            settled = replace(settled, settings=again)
+            continue
+        aim = aim.model_copy(update={"target_lufs": aim.target_lufs + missing})
+        ceiling = settings.ceiling_db - (over + 0.1 if over > 0 else 0.0)
+        again = _Settings(settings.gain_db + missing, ceiling)
+        settled = _limited(treat, samples, aim, replace(settled, settings=again))
+    before, after = settled.before, settled.after
     tell(1.0)
     return Soundtrack(
         [packet for part in parts for packet in part.packets],
@@ -118,6 +135,15 @@ class _Settings:
         return filters
 
 
+@dataclass(frozen=True)
+class _Settled:
+    """Settings, and the film's loudness in LUFS before and after them (None for silence)."""
+
+    settings: _Settings
+    before: float | None
+    after: float | None
+
+
 _Treat = Callable[[_Settings, int, int], Iterator[bytes]]
 
 
@@ -126,33 +152,41 @@ class _Part:
     packets: list[Any] = field(default_factory=list[Any])
     blocks: list[float] = field(default_factory=list[float])
     peak: float = -120.0
+    extradata: bytes | None = None
 
 
-def _settle(
-    treat: _Treat, samples: int, loudness: Loudness
-) -> tuple[_Settings, float | None, float | None]:
-    """The gain that gives the loudness asked for, and the loudness in LUFS before and after it.
-
-    Where a limiter takes some away it is found by trying; without one a gain does what it says.
-    """
+def _settle(treat: _Treat, samples: int, loudness: Loudness) -> _Settled:
+    """The gain that gives the loudness asked for, limited only where peaks need it."""
     heard = _in_parts(samples, partial(_listen, treat, _Settings()))
     before = integrated([block for part in heard for block in part.blocks])
     if not loudness.on or before is None:
-        return _Settings(), before, before
+        return _Settled(_Settings(), before, before)
     up = max(-_MOST_GAIN, min(_MOST_GAIN, loudness.target_lufs - before))
     # Peaks between samples can be 3 dB above those of the samples.
     if max(part.peak for part in heard) + up <= loudness.true_peak_db - 3:
-        return _Settings(up), before, before + up
-    found: float | None = None
-    settings = _Settings(up, loudness.true_peak_db - 0.5)
-    for _ in range(_ROUNDS):
-        settings = _Settings(up, settings.ceiling_db)
+        return _Settled(_Settings(up), before, before + up)
+    settled = _Settled(_Settings(up, loudness.true_peak_db - 0.5), before, None)
+    return _limited(treat, samples, loudness, settled)
+
+
+def _limited(treat: _Treat, samples: int, loudness: Loudness, settled: _Settled) -> _Settled:
+    """The gain in front of a limiter, found by trying: it takes some of the loudness away again."""
+    up, ceiling = settled.settings.gain_db, settled.settings.ceiling_db
+    slope, last = 1.0, None
+    for _ in range(_ROUNDS + 1):
+        settings = _Settings(up, ceiling)
         parts = _in_parts(samples, partial(_listen, treat, settings))
         found = integrated([block for part in parts for block in part.blocks])
-        if found is None or abs(found - loudness.target_lufs) <= _CLOSE_ENOUGH:
+        settled = _Settled(settings, settled.before, found)
+        missing = 0.0 if found is None else loudness.target_lufs - found
+        if abs(missing) <= _CLOSE_ENOUGH:
             break
-        up = max(-_MOST_GAIN, min(_MOST_GAIN, up + loudness.target_lufs - found))
-    return settings, before, found
+        # The harder it limits, the less a dB of gain gives: learned from the step before.
+        if last is not None and abs(up - last[0]) > 0.05:
+            slope = max(0.25, min(1.0, ((found or 0.0) - last[1]) / (up - last[0])))
+        last = up, found or 0.0
+        up = max(-_MOST_GAIN, min(_MOST_GAIN, up + missing / slope))
+    return settled
 
 
 def _in_parts(samples: int, work: Callable[[int, int], _Part]) -> list[_Part]:
@@ -161,6 +195,11 @@ def _in_parts(samples: int, work: Callable[[int, int], _Part]) -> list[_Part]:
     edges = [*range(0, samples, max(each, _GRID)), samples]
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(work, edges[:-1], edges[1:]))
+
+
+def _in_turn(parts: Sequence[_Part], work: Callable[[_Part], Heard]) -> list[Heard]:
+    with ThreadPoolExecutor(max(1, len(parts))) as pool:
+        return list(pool.map(work, parts))
 
 
 def _treated(
@@ -214,6 +253,9 @@ def _encode(
     encoder.time_base = Fraction(1, SAMPLE_RATE)
     if not editor:
         encoder.bit_rate = BIT_RATE
+        # At this rate three times as fast as the default on speech and noise, at 1 dB less to 30 dB more
+        # signal to noise (measured; only pure chords take longer).
+        encoder.options = {"aac_coder": "fast"}
     start = at = max(0, first - _GRID)
     end = last if last < samples else None
     part = _Part()
@@ -230,24 +272,29 @@ def _encode(
         at += len(data) // BYTES
         tell(0.3 + 0.65 * (at - start) / (last - start + _RUN_OUT))
     keep(encoder.encode(None))
-    if settings.limit and not editor:
-        part.peak = _decoded_peak(part.packets, encoder, stop)
+    part.extradata = encoder.extradata
     return part
 
 
-def _decoded_peak(packets: Sequence[Any], encoder: Any, stop: Stop) -> float:
-    """The true peak of encoded sound, in dBTP."""
+def _decoded(stop: Stop, true_peak: bool, part: _Part) -> Heard:
+    """How encoded sound really sounds; its peak in dBTP if that is asked for, which takes longer."""
     from av import CodecContext  # late: as above
+    from av.audio.resampler import AudioResampler
 
     decoder: Any = CodecContext.create("aac", "r")
-    decoder.extradata = encoder.extradata
-    chain_meter = Meter(true_peak=True)
-    from av.audio.resampler import AudioResampler  # late: as above
-
+    decoder.extradata = part.extradata
     resampler = AudioResampler(format="flt", layout="stereo", rate=SAMPLE_RATE)
-    for packet in packets:
-        stop.check()
-        for frame in decoder.decode(packet):
-            for even in resampler.resample(frame):
-                chain_meter.push(packed(even))
-    return chain_meter.end().peak
+
+    def sound() -> Iterator[bytes]:
+        size, waiting = BLOCK * BYTES, b""
+        for packet in part.packets:
+            stop.check()
+            for frame in decoder.decode(packet):
+                waiting += b"".join(packed(even) for even in resampler.resample(frame))
+            whole = len(waiting) // size * size
+            if whole:
+                yield waiting[:whole]
+                waiting = waiting[whole:]
+        yield waiting
+
+    return measure(sound(), true_peak=true_peak)

@@ -1,0 +1,134 @@
+"""The picture a film is chosen by: the best frame of a clip, or a given picture, with words on it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flowkit_mcp.domain.cut import Title
+from flowkit_mcp.domain.models import Orientation
+from flowkit_mcp.errors import InvalidSetting, MediaError
+from flowkit_mcp.media.cards import Artist
+from flowkit_mcp.media.fonts import Fonts
+from flowkit_mcp.media.probe import fraction, opened
+from flowkit_mcp.media.stills import VIDEO_SUFFIXES, frame_at, jpeg, load_picture, save_bytes
+
+#: YouTube's sizes, and the limit every account has (media.md §4).
+SIZES = {Orientation.HORIZONTAL: (1280, 720), Orientation.VERTICAL: (1080, 1920)}
+MAX_BYTES = 2_000_000
+_LOOKED_AT = 24
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """Where it is, and where it is from: `at_s` None for a picture that was given."""
+
+    path: Path
+    source: Path
+    at_s: float | None
+
+
+async def thumbnail(
+    sources: Sequence[Path],
+    to: Path,
+    orientation: Orientation,
+    *,
+    title: str = "",
+    subtitle: str = "",
+    at_s: float | None = None,
+) -> Thumbnail:
+    """Make a JPEG of 1280×720 or 1080×1920, under 2 MB.
+
+    Args:
+        sources: clips, of which the sharpest well-lit frame is taken, or one picture.
+        to: its place; what is there is replaced.
+        orientation: its shape; a source of the other stands before a blurred one of itself.
+        title: words in the middle.
+        subtitle: smaller words below them.
+        at_s: the second of the first source to take instead of choosing.
+
+    Raises:
+        InvalidSetting: there are no sources.
+        MediaError: a source is missing or damaged, or `to` cannot be written.
+    """
+    if not sources:
+        raise InvalidSetting("a thumbnail needs a clip or a picture")
+    return await asyncio.to_thread(_make, sources, to, orientation, title, subtitle, at_s)
+
+
+def _make(
+    sources: Sequence[Path],
+    to: Path,
+    orientation: Orientation,
+    title: str,
+    subtitle: str,
+    at_s: float | None,
+) -> Thumbnail:
+    source, moment, image = _chosen(sources, at_s)
+    with tempfile.TemporaryDirectory(prefix="flowkit-thumbnail-") as name:
+        folder = Path(name)
+        artist = Artist(*SIZES[orientation], folder, Fonts())
+        frame = artist.filled(image)
+        if title:
+            card = artist.title(Title(text=title, subtitle=subtitle))
+            words = load_picture(card.picture, transparent=True)
+            frame.paste(words, (card.x, card.y), words)
+    for quality in (92, 86, 78, 68, 55):
+        data = jpeg(frame, quality)
+        if len(data) < MAX_BYTES:
+            break
+    else:
+        raise MediaError(f"{to.name} stays above 2 MB", hint="Give another picture.")
+    return Thumbnail(save_bytes(data, to), source, moment)
+
+
+def _chosen(sources: Sequence[Path], at_s: float | None) -> tuple[Path, float | None, Any]:
+    first = sources[0]
+    if first.suffix.lower() not in VIDEO_SUFFIXES:
+        return first, None, load_picture(first)
+    if at_s is not None:
+        return first, at_s, frame_at(first, at_s)
+    each = max(2, _LOOKED_AT // len(sources))
+    best: tuple[float, Path, float] | None = None
+    for source in sources:
+        for moment, image in _samples(source, each):
+            score = worth(image)
+            if best is None or score > best[0]:
+                best = score, source, moment
+    if best is None:
+        raise MediaError(f"{first.name} has no frame that decodes", hint="Fetch it again.")
+    return best[1], round(best[2], 3), frame_at(best[1], best[2])
+
+
+def _samples(video: Path, count: int) -> Iterator[tuple[float, Any]]:
+    """Frames spread evenly over a clip, its very ends left out."""
+    with opened(video) as container:
+        stream = container.streams.video[0]
+        base = fraction(stream.time_base)
+        length = float((stream.duration or 0) * base)
+    for number in range(count):
+        moment = length * (number + 0.5) / count
+        yield moment, frame_at(video, moment)
+
+
+def worth(image: Any) -> float:
+    """How well a picture serves: sharp edges, light that is neither lost nor burnt, some colour."""
+    # late: Pillow is only needed once there is a picture.
+    from PIL import ImageFilter, ImageStat
+
+    small = image.copy()
+    small.thumbnail((480, 480))
+    grey = small.convert("L")
+    edges = ImageStat.Stat(grey.filter(ImageFilter.FIND_EDGES)).stddev[0]
+    light = ImageStat.Stat(grey)
+    histogram = grey.histogram()
+    lost = (sum(histogram[:12]) + sum(histogram[244:])) / sum(histogram)
+    exposure = math.exp(-(((light.mean[0] - 118) / 70) ** 2)) * (1 - min(0.9, lost))
+    contrast = min(1.0, light.stddev[0] / 55)
+    colour = ImageStat.Stat(small.convert("HSV").getchannel("S")).mean[0] / 255
+    return edges * (0.2 + exposure) * (0.4 + contrast) * (0.8 + 0.4 * colour)
