@@ -26,12 +26,14 @@ class Site:
     def __init__(
         self,
         app: SiteApp,
+        door: Door,
         hosts: tuple[str, ...],
         rebound: tuple[str, ...],
         port: int,
         spki: str,
     ) -> None:
         self._app = app
+        self._door = door
         self._hosts = hosts
         self._rebound = rebound
         self.port = port
@@ -67,13 +69,17 @@ class Site:
         serving = asyncio.create_task(door.serve([listener]), name="site")
         try:
             await door.up.wait()
-            yield cls(app, hosts, rebound, port, spki)
+            yield cls(app, door, hosts, rebound, port, spki)
         finally:
             app.holds.release_all()
-            simulator.doors.remove(door)
             door.down.set()
             await serving
             pem.unlink(missing_ok=True)
+
+    def play(self, simulator: Simulator) -> None:
+        """Be another simulator's Flow from now on, for the same browser. The one before may have ended."""
+        self._app.play(simulator.service, simulator.app, simulator.url)
+        simulator.doors.append(self._door)
 
     def chromium_flags(self) -> list[str]:
         """Names lead here or nowhere, and this certificate is good. For a browser with a profile of its own."""

@@ -76,15 +76,19 @@ class SiteApp:
     """See `Site`, which is what others use."""
 
     def __init__(self, service: FlowService, flow: FlowApp, simulator: str) -> None:
+        self.play(service, flow, simulator)
+        self.extra: dict[str, ExtraPage] = {}
+        self.seen: deque[Seen] = deque(maxlen=_KEPT)
+        self.holds = Holds()
+        self.hostile: str | None = None
+
+    def play(self, service: FlowService, flow: FlowApp, simulator: str) -> None:
+        """Be this Flow from now on."""
         self._service = service
         self._flow = flow
         self._inner = flow.unguarded()
         self._simulator = simulator
-        self.extra: dict[str, ExtraPage] = {}
-        self.seen: deque[Seen] = deque(maxlen=_KEPT)
         self.google = GoogleHosts(service)
-        self.holds = Holds()
-        self.hostile: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,26 @@ from flowkit_mcp.simulator.site import Site
 
 #: Somebody else's site.
 EVIL = "evil.example"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for a long time comes last; it has been begun first."""
+    items.sort(key=lambda item: item.path.name == "test_quiet.py")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def meanwhile(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[dict[str, Future[None]]]:
+    """Long silences, which need no attention, run beside the other tests."""
+    wanted = [item for item in request.session.items if item.path.name == "test_quiet.py"]
+    with ThreadPoolExecutor(1, "quiet") as pool:
+        if not wanted:
+            yield {}
+            return
+        both = wanted[0].module.both  # type: ignore[attr-defined]
+        folder = tmp_path_factory.mktemp("quiet")
+        yield {"quiet": pool.submit(asyncio.run, both(folder))}
 
 
 @pytest.fixture

@@ -10,15 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_world import World, world
-from in_chromium import chromium
+import pytest_asyncio
+from contract_world import Browser, World, world
+from in_chromium import one_chromium
 from test_provider_contract import TestFinding, TestHousekeeping, TestMaking
 
 from flowkit_mcp.simulator import Simulator
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 __all__ = ["TestFinding", "TestHousekeeping", "TestMaking"]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def chromium(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
+    async with one_chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture(params=["batchexecute", "labs"])
@@ -26,15 +33,15 @@ def lane(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
-async def pro(tmp_path: Path, lane: str) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def pro(tmp_path: Path, chromium: Browser, lane: str) -> AsyncIterator[World]:
     async with world(tmp_path, chromium, lane=lane) as made:
         _cut_for_good(made.sim)
         yield made
 
 
-@pytest.fixture
-async def ultra(tmp_path: Path, lane: str) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def ultra(tmp_path: Path, chromium: Browser, lane: str) -> AsyncIterator[World]:
     async with world(tmp_path, chromium, lane=lane, tier="ultra") as made:
         _cut_for_good(made.sim)
         yield made
