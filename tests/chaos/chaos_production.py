@@ -111,13 +111,12 @@ def _clip(scene: Scene, mode: VideoMode) -> Ask:
 
 async def _wave(world: Stack, wanted: int, asks: Iterable[Ask]) -> None:
     """Ask for these, as far as `wanted` allows, and wait until none of them moves."""
-    asked: list[int] = []
     room = wanted - await _count(world)
     for ask in asks:
-        if len(asked) >= room:
+        if room <= 0:
             break
         try:
-            asked.append((await ask()).id)
+            room -= (await ask()).new  # the same as one that is there already adds none
         except (NotReady, Conflict, InvalidSetting):
             continue  # what it builds on has failed, waits for the person, or is of a model that cannot be extended
     await _until_nothing_moves(world)
