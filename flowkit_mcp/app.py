@@ -29,8 +29,6 @@ from flowkit_mcp.domain.models import (
 from flowkit_mcp.domain.requests import (
     AnyRequest,
     GenerateReference,
-    Housekeeping,
-    Merge,
     PaidRequest,
 )
 from flowkit_mcp.errors import Conflict, LibraryTooNew, NotConnected
@@ -46,6 +44,7 @@ from flowkit_mcp.work import resolve
 from flowkit_mcp.work.connection import Connection, connection, facts_trouble, look, paired
 from flowkit_mcp.work.contact import Contact
 from flowkit_mcp.work.leader import Leadership
+from flowkit_mcp.work.publish import Publisher
 from flowkit_mcp.work.worker import Worker
 from flowkit_mcp.work.workshop import Workshop, log, no_step
 
@@ -172,7 +171,8 @@ class FlowKit:
                 on_step=self._on_step,
             )
             await asyncio.to_thread(self.media.sweep_parts)
-            self._worker = worker = Worker(workshop)
+            publisher = Publisher(workshop, self.settings)
+            self._worker = worker = Worker(workshop, publisher)
             running = asyncio.create_task(worker.run(), name="worker")
             stopping = asyncio.create_task(stop.wait(), name="stop")
             try:
@@ -264,7 +264,7 @@ class FlowKit:
         Raises:
             Conflict: the slot is at work on something else, and no other take is asked for.
         """
-        paid = not isinstance(request, Merge | Housekeeping)
+        paid = isinstance(request, PaidRequest)
         async with self.db.transaction() as tx:
             if paid and not request.take_number:
                 made = await self._made_already(tx, request)
@@ -276,7 +276,7 @@ class FlowKit:
                 kind=request.kind,
                 request=request.model_dump(mode="json"),
                 fingerprint=request.fingerprint,
-                provider="local" if isinstance(request, Merge) else FLOW,
+                provider=request.provider,
                 project_id=getattr(request, "project_id", None),
                 video_id=getattr(request, "video_id", None),
                 scene_id=getattr(request, "scene_id", None),

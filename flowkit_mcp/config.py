@@ -35,6 +35,11 @@ class Settings(BaseModel):
         pattern=r"^http://127\.0\.0\.1:\d+$",
         description="Address of the local simulator; simulated work has a library of its own",
     )
+    youtube: str | None = Field(
+        default=None,
+        pattern=r"^http://127\.0\.0\.1:\d+(/[a-z]+)?$",
+        description="Address of a local stand-in for YouTube; a simulated library always has its simulator's",
+    )
     auto_approve_credits: int = Field(
         default=0, ge=0, description="Calls up to this price in all need no approval by the person"
     )
@@ -60,6 +65,26 @@ class Settings(BaseModel):
     @property
     def pairing_file(self) -> Path:
         return self.state_dir / "pairing.json"
+
+    @property
+    def youtube_root(self) -> str | None:
+        """Where films go instead of YouTube; simulated ones never go anywhere else."""
+        return self.youtube if self.simulator is None else f"{self.simulator}/youtube"
+
+    @property
+    def youtube_folder(self) -> Path:
+        """The person's OAuth client, and which channels are signed in."""
+        return self.state_dir / "youtube"
+
+    @property
+    def uploads(self) -> Path:
+        """How far each upload is; session addresses are secrets, so only the owner can read it."""
+        return self.state_dir / "uploads"
+
+    @property
+    def channel_habits(self) -> Path:
+        """What an upload to each channel starts from; need not exist."""
+        return self.library / "channel.toml"
 
     @property
     def flow_facts(self) -> Path:

@@ -32,6 +32,15 @@ CATEGORIES = {
 }
 
 
+class Attachment(BaseModel):
+    """A thumbnail or a file of captions, as it was when the person agreed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str  #: absolute
+    sha256: str
+
+
 class Listing(BaseModel):
     """A film's page on YouTube. Immutable: what was approved is what is sent."""
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from flowkit_mcp.domain.listing import Attachment, Listing
 from flowkit_mcp.domain.models import Job, JobKind, Orientation, Priority, Stage
 
 
 class _Asked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Who does the work: a provider of media, `local` for ffmpeg, `youtube`.
+    provider: ClassVar[str] = "flow"
 
     #: 0 for "fill the slot"; the take's number when another take is wanted on purpose.
     take_number: int = 0
@@ -186,10 +190,36 @@ class UpscaleImage(_Request):
 class Merge(_Request):
     """The clips of a video joined in order into one film."""
 
+    provider: ClassVar[str] = "local"
+
     kind: Literal[JobKind.MERGE] = JobKind.MERGE
     video_id: str
     orientation: Orientation
     clip_take_ids: tuple[str, ...] = Field(min_length=1)
+
+
+class Publish(_Request):
+    """A film's way to one YouTube channel, with the listing exactly as the person approved it.
+
+    `take_number` counts the publications of the film there when it is wanted once more on purpose.
+    """
+
+    provider: ClassVar[str] = "youtube"
+
+    kind: Literal[JobKind.PUBLISH] = JobKind.PUBLISH
+    video_id: str
+    orientation: Orientation
+    render_id: str
+    channel_id: str
+    listing: Listing
+    thumbnail: Attachment | None = None
+    captions: Attachment | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same film on the same channel, whatever it is called there: one session at a time."""
+        text = f"publish {self.render_id} {self.channel_id} {self.take_number}"
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Housekeeping(_Asked):
@@ -235,7 +265,7 @@ class Housekeeping(_Asked):
 
 
 PaidRequest = GenerateReference | GenerateImage | GenerateVideo | UpscaleVideo | UpscaleImage
-AnyRequest = PaidRequest | Merge | Housekeeping
+AnyRequest = PaidRequest | Merge | Publish | Housekeeping
 Request = Annotated[AnyRequest, Field(discriminator="kind")]
 
 _adapter: TypeAdapter[AnyRequest] = TypeAdapter(Request)
@@ -249,6 +279,6 @@ def request_of(job: Job) -> AnyRequest:
 def paid_request_of(job: Job) -> PaidRequest:
     """The request of a job that may cost."""
     request = request_of(job)
-    if isinstance(request, Merge | Housekeeping):
+    if isinstance(request, Merge | Publish | Housekeeping):
         raise TypeError(f"job {job.id} ({job.kind}) never costs anything")
     return request

@@ -17,9 +17,10 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from flowkit_mcp.config import Settings
 from flowkit_mcp.errors import Conflict, InvalidSetting, NotFound, PublishNeedsPerson
 from flowkit_mcp.publish.client import client, local, translated
-from flowkit_mcp.publish.keys import KeyStore
+from flowkit_mcp.publish.keys import FileKeys, KeyStore, key_store
 
 if TYPE_CHECKING:
     from google.oauth2.credentials import Credentials
@@ -73,6 +74,17 @@ class SignIns:
     @property
     def client_file(self) -> Path:
         return self.folder / "client.json"
+
+    @property
+    def local(self) -> bool:
+        """Whether films go to a stand-in on this machine."""
+        return self._root is not None
+
+    def watch(self, video_id: str) -> str:
+        """The address at which people see a video."""
+        if self._root is None:
+            return f"https://www.youtube.com/watch?v={video_id}"
+        return f"{self._root}/watch/{video_id}"
 
     def channels(self) -> list[Channel]:
         """Who is signed in, oldest first."""
@@ -289,6 +301,16 @@ class SignIns:
         part = self.folder / "channels.part"
         part.write_bytes(_channels.dump_json(channels, indent=1))
         part.replace(self.folder / "channels.json")
+
+
+def signins_of(settings: Settings) -> SignIns:
+    """Who is signed in, as a library's settings say. Blocking: looks for a key store.
+
+    What belongs to a stand-in stays in the library, away from the person's own keys.
+    """
+    folder, root = settings.youtube_folder, settings.youtube_root
+    keys = key_store(folder / "keys") if root is None else FileKeys(folder / "keys")
+    return SignIns(folder, keys, root)
 
 
 def _expiry(text: str | None) -> datetime | None:

@@ -7,7 +7,9 @@ stand-in for YouTube; anything but loopback is refused there.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+import socket
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -161,16 +163,31 @@ def translated(error: Exception, now: datetime) -> FlowKitError:
 
 def until_reset(now: datetime) -> float:
     """Seconds until midnight, Pacific time, when YouTube's quotas begin anew."""
-    try:
-        zone: Any = ZoneInfo("America/Los_Angeles")
-    except (
-        ZoneInfoNotFoundError
-    ):  # no time zone data on this machine: winter time, at most an hour late
-        zone = UTC
-        now -= timedelta(hours=8)
-    here = now.astimezone(zone)
+    here = _pacific(now)
     midnight = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return (midnight - here).total_seconds()
+
+
+def day_began(now: datetime) -> datetime:
+    """The last midnight, Pacific time: what counts towards today's quotas came after it."""
+    return _pacific(now).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _pacific(now: datetime) -> datetime:
+    try:
+        zone: tzinfo = ZoneInfo("America/Los_Angeles")
+    except ZoneInfoNotFoundError:  # no time zone data here: winter time, at most an hour late
+        zone = timezone(timedelta(hours=-8))
+    return now.astimezone(zone)
+
+
+def hang_up(youtube: Any) -> None:
+    """End the connections of a client from another thread, so that a send under way ends at once."""
+    for connection in list(youtube._http.http.connections.values()):
+        line = getattr(connection, "sock", None)
+        if line is not None:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
 
 
 def _name(error: Exception) -> str:

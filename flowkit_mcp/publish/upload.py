@@ -81,12 +81,11 @@ class StandFile:
         if stand is not None:
             self.write(Stand(fingerprint=stand.fingerprint))
 
-    def attach(self, video_id: str) -> None:
+    def attach(self, video_id: str, film: Path) -> None:
         """The person has found the film: this is it."""
-        stand = self.read()
-        if stand is not None:
-            stand.video_id = video_id
-            self.write(stand)
+        stand = self.read() or Stand(fingerprint=fingerprint_of(film))
+        stand.video_id = video_id
+        self.write(stand)
 
 
 class Transfer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -24,7 +24,7 @@ from starlette.responses import (
     RedirectResponse,
     Response,
 )
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from flowkit_mcp.simulator import batchexecute, made, page
@@ -56,13 +56,20 @@ class FlowApp:
     """The routes over one service. `drop` closes a request's connection without an answer."""
 
     def __init__(
-        self, service: FlowService, rpcs: Rpcs, links: Links, drop: Drop, labs: LabsApp
+        self,
+        service: FlowService,
+        rpcs: Rpcs,
+        links: Links,
+        drop: Drop,
+        labs: LabsApp,
+        beside: Sequence[BaseRoute] = (),
     ) -> None:
         self._service = service
         self._rpcs = rpcs
         self._links = links
         self._drop = drop
         self._labs = labs
+        self._beside = beside
         self._replies = 0
         #: Signs an address of a medium.
         self.sign = rpcs.sign
@@ -91,6 +98,7 @@ class FlowApp:
             Route("/sim/switch", self._switch, methods=["POST"]),
             Route("/sim/fault", self._fault, methods=["POST"]),
             *self._labs.routes(),
+            *self._beside,
         ]
         return Starlette(routes=routes)
 

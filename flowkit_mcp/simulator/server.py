@@ -25,16 +25,26 @@ from flowkit_mcp.simulator.rpcs_make import MakingRpcs
 from flowkit_mcp.simulator.service import FlowService
 from flowkit_mcp.simulator.state import Lane, LedgerEntry, Tier
 from flowkit_mcp.simulator.studio import Draws, Studio
+from flowkit_mcp.simulator.youtube import LocalYouTube
 
 
 class Simulator:
     """A running simulator; made by `run`."""
 
-    def __init__(self, service: FlowService, url: str, app: FlowApp, doors: list[Door]) -> None:
+    def __init__(
+        self,
+        service: FlowService,
+        url: str,
+        app: FlowApp,
+        doors: list[Door],
+        youtube: LocalYouTube,
+    ) -> None:
         #: For `Site`, which serves the same Flow under its real names, as `app` and `doors` are.
         self.service = service
         self.app = app
         self.doors = doors
+        #: The stand-in for YouTube, under `/youtube`.
+        self.youtube = youtube
         #: `http://127.0.0.1:<port>`
         self.url = url
 
@@ -86,13 +96,15 @@ class Simulator:
         rpcs.add(MakingRpcs(rpcs).table())
         records = LabsRecords(service, rpcs.sign)
         labs = LabsApp(Labs(service, rpcs.counter, rpcs.shelf, records), cut)
-        app = FlowApp(service, rpcs, links, cut, labs)
+        youtube = LocalYouTube(folder / "youtube", service.clock, cut)
+        youtube.url = f"http://{host}/youtube"
+        app = FlowApp(service, rpcs, links, cut, labs, [youtube.mount("/youtube")])
         door.serve_app(app.asgi(host))
         serving = asyncio.create_task(door.serve([listener]), name="simulator")
         try:
             await door.up.wait()
             studio.resume()
-            yield cls(service, f"http://{host}", app, doors)
+            yield cls(service, f"http://{host}", app, doors, youtube)
         finally:
             await studio.aclose()
             door.down.set()

@@ -13,7 +13,6 @@ import secrets
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,11 +22,12 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.simulator.listen import HOST, Door, drop, listen
 from flowkit_mcp.simulator.youtube_answers import error, multipart, refusal_of
+from flowkit_mcp.simulator.youtube_shelf import Session, Shelf, Video
 
 Fault = Literal[
     "500",
@@ -37,6 +37,9 @@ Fault = Literal[
     "rate",  # 403 rateLimitExceeded
     "quota",  # 403 quotaExceeded
     "upload_limit",  # 400 uploadLimitExceeded
+    "forbidden",
+    "invalid_tags",
+    "invalid_image",
     "gone",  # the session is forgotten: 404 from now on
     "drop",  # the connection ends before the bytes are kept
     "drop_half",  # it ends in the middle; half of them are kept
@@ -58,38 +61,10 @@ _ERRORS: dict[str, tuple[int, str]] = {
     "rate": (403, "rateLimitExceeded"),
     "quota": (403, "quotaExceeded"),
     "upload_limit": (400, "uploadLimitExceeded"),
+    "forbidden": (403, "forbidden"),
+    "invalid_tags": (400, "invalidTags"),
+    "invalid_image": (400, "invalidImage"),
 }
-
-
-@dataclass
-class Session:
-    """One resumable upload."""
-
-    listing: dict[str, Any]
-    notify: bool
-    size: int
-    file: Path
-    kept: int = 0
-    received: int = 0  #: bytes that came in, kept or not
-    video_id: str | None = None
-    gone: bool = False
-
-
-@dataclass
-class Video:
-    """A film that arrived whole."""
-
-    id: str
-    listing: dict[str, Any]
-    notify: bool
-    file: Path
-    sha256: str
-    at: str
-    thumbnail: bytes | None = None
-    captions: dict[str, tuple[str, bytes]] = field(
-        default_factory=dict[str, tuple[str, bytes]]
-    )  #: language → (id, file)
-    looks: int = 0
 
 
 class LocalYouTube:
@@ -103,8 +78,9 @@ class LocalYouTube:
         self.url = ""
         self.title = "Stand-in channel"
         self.channel = CHANNEL
-        self.videos: dict[str, Video] = {}
-        self.sessions: dict[str, Session] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._shelf = Shelf(folder)
+        self.videos, self.sessions = self._shelf.read()
         self.playlists: dict[str, list[str]] = {"PLstandin": []}
         self.calls: Counter[str] = Counter()
         self.revoked: list[str] = []
@@ -125,7 +101,6 @@ class LocalYouTube:
     ) -> AsyncGenerator[LocalYouTube]:
         """Serve on 127.0.0.1; port 0 takes a free one. Raises OSError if it is taken."""
         listener = listen(port)
-        folder.mkdir(parents=True, exist_ok=True)
         door = Door()
         youtube = cls(folder, clock or Clock(), partial(drop, [door]))
         youtube.url = f"http://{HOST}:{listener.getsockname()[1]}"
@@ -137,6 +112,10 @@ class LocalYouTube:
         finally:
             door.down.set()
             await serving
+
+    def mount(self, path: str) -> Mount:
+        """It beside something else, under `path`; the caller sets `url`."""
+        return Mount(path, routes=self._routes())
 
     def fault(self, kind: Fault, at: At = "chunk", times: int = 1) -> None:
         """Let the next calls of a step go wrong."""
@@ -207,6 +186,7 @@ class LocalYouTube:
             size=int(request.headers["x-upload-content-length"]),
             file=file,
         )
+        self._shelf.write(id, self.sessions[id])
         if fault == "drop_reply":
             await self._cut(request)
         return Response(headers={"location": f"{self.url}/upload/youtube/v3/session/{id}"})
@@ -268,11 +248,17 @@ class LocalYouTube:
         digest = hashlib.sha256(film.read_bytes()).hexdigest()
         self.videos[id] = Video(id, session.listing, session.notify, film, digest, at)
         session.video_id = id
+        self._shelf.write(id, self.videos[id])
+        self._shelf.write(session.file.stem, session)
         return self.videos[id]
 
     def _resource(self, video: Video) -> dict[str, Any]:
         done = video.looks > self.processing_looks
         status = {**video.listing["status"], "uploadStatus": "processed" if done else "uploaded"}
+        if video.refusal is not None:
+            how, why = video.refusal
+            name = "failureReason" if how == "failed" else "rejectionReason"
+            status |= {"uploadStatus": how, name: why}
         return {
             "kind": "youtube#video",
             "id": video.id,

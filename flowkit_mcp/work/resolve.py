@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from flowkit_mcp.domain.models import Job, JobState, Operation, OperationState
+from flowkit_mcp.domain.models import Job, JobKind, JobState, Operation, OperationState
 from flowkit_mcp.errors import Conflict, RequestError
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.store.database import Tx
+from flowkit_mcp.work import publish_answers
 
 #: Reasons of a job whose call was accepted, and will bring nothing as far as anybody can tell.
 PAID_AND_LOST = ("STUCK", "REPLY_LOST")
@@ -42,6 +43,9 @@ async def resolve(tx: Tx, id: int, action: str, media_id: str | None, now: int) 
         NotFound: no such job. Conflict: it waits for nobody. RequestError: the action does not fit.
     """
     job = await jobs.job(tx, id)
+    if job.kind is JobKind.PUBLISH and job.state is JobState.NEEDS_ATTENTION:
+        await publish_answers.answer(tx, job, action, media_id, now)
+        return
     slow = job.state is JobState.WAITING and job.reason == "SLOW"
     if job.state is not JobState.NEEDS_ATTENTION and not (slow and action == "give_up"):
         raise Conflict(

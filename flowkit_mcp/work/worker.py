@@ -14,12 +14,13 @@ from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.work.generate import PaidPath
 from flowkit_mcp.work.house import HouseKeeper
 from flowkit_mcp.work.local import run_local
+from flowkit_mcp.work.publish import Publisher
 from flowkit_mcp.work.record import Recorder, media_of_job
 from flowkit_mcp.work.recover import adopt_orphans, reconcile
 from flowkit_mcp.work.stop import let_go, stop_at_provider
 from flowkit_mcp.work.workshop import Workshop, log
 
-LOCAL = "local"
+LOCAL, YOUTUBE = "local", "youtube"
 LONGEST_SLEEP_S = 5.0
 SUBMIT_GRACE_S = 2.0
 RECONNECT_LOOK_MS = 3000
@@ -29,8 +30,9 @@ LONGEST_LOOK_MS = 15_000
 class Worker:
     """Works the queue until stopped or replaced."""
 
-    def __init__(self, workshop: Workshop) -> None:
+    def __init__(self, workshop: Workshop, publisher: Publisher) -> None:
         self._shop = workshop
+        self._publisher = publisher
         self._path = PaidPath(workshop)
         self._recorder = Recorder(workshop)
         self._house = HouseKeeper(workshop)
@@ -113,6 +115,9 @@ class Worker:
         if LOCAL not in {task.get_name() for task in self._tasks.values()}:
             for job in await self._claim(payable=[LOCAL], limit=1):
                 self._start(job, run_local(self._shop, job), name=LOCAL)
+        if YOUTUBE not in {task.get_name() for task in self._tasks.values()}:
+            for job in await self._claim(readable=[YOUTUBE], payable=[YOUTUBE], limit=1):
+                self._start(job, self._publisher.run(job), name=YOUTUBE)
 
     async def _serve(self, provider: Provider) -> None:
         shop = self._shop
@@ -234,12 +239,15 @@ class Worker:
         shop = self._shop
         for job in await jobs.to_cancel(shop.db):
             task = self._tasks.get(job.id)
-            if job.provider == LOCAL and task is not None:
+            if job.provider in (LOCAL, YOUTUBE) and task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
                 self._tasks.pop(job.id, None)
             elif task is not None and not task.done():
                 continue  # a submit or a poll is under way; its end is heeded in the next round
+            if job.provider == YOUTUBE:
+                await self._publisher.let_go(job)
+                continue
             op = await operations.live_operation(shop.db, job.id)
             provider = await self._askable(job)
             if op is not None and op.state is OperationState.SUBMITTED and provider is not None:

@@ -100,10 +100,15 @@ CREATE TABLE render (                       -- a film assembled by ffmpeg from c
 ) STRICT;
 
 CREATE TABLE publication (                  -- a render on YouTube
-  id TEXT PRIMARY KEY, render_id TEXT NOT NULL REFERENCES render, platform TEXT NOT NULL, remote_id TEXT,
-  privacy TEXT NOT NULL, metadata TEXT NOT NULL CHECK (json_valid(metadata)), created_at INTEGER NOT NULL,
+  id TEXT PRIMARY KEY, render_id TEXT NOT NULL REFERENCES render, job_id INTEGER UNIQUE REFERENCES job,
+  platform TEXT NOT NULL, channel_id TEXT NOT NULL, channel TEXT NOT NULL, remote_id TEXT NOT NULL, url TEXT NOT NULL,
+  privacy TEXT NOT NULL, publish_at INTEGER, metadata TEXT NOT NULL CHECK (json_valid(metadata)),  -- exactly as sent
+  steps TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(steps)),           -- what comes after the film: left, done or why not
+  processing TEXT NOT NULL DEFAULT 'uploaded', trouble TEXT,            -- YouTube's uploadStatus, and its reason
+  created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
   UNIQUE (platform, remote_id)
 ) STRICT;
+CREATE INDEX publication_of_render ON publication (render_id);
 
 -- ---- the queue ---------------------------------------------------------------------------------
 
@@ -271,4 +276,4 @@ CREATE VIEW request AS                      -- jobs as an earlier tool of this k
          CASE WHEN j.state IN ('failed','needs_attention','cancelled') THEN j.message END AS error_message,
          j.attempts AS retry_count, j.created_at, coalesce(j.finished_at, j.started_at, j.created_at) AS updated_at
     FROM job j LEFT JOIN operation o ON o.id = (SELECT max(id) FROM operation p WHERE p.job_id = j.id)
-   WHERE j.provider <> 'local' AND j.kind <> 'HOUSEKEEPING';
+   WHERE j.provider NOT IN ('local','youtube') AND j.kind <> 'HOUSEKEEPING';
