@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.models import Asset, Job, JobState
@@ -24,26 +24,18 @@ from flowkit_mcp.errors import (
     Conflict,
     FlowKitError,
     MediaError,
-    NotFound,
     PublishError,
     PublishLater,
     PublishNeedsPerson,
 )
 from flowkit_mcp.publish import preflight, steps
-from flowkit_mcp.publish.auth import SignIns, signins_of
-from flowkit_mcp.publish.client import hang_up, translated
+from flowkit_mcp.publish.auth import signins_of
+from flowkit_mcp.publish.client import translated
 from flowkit_mcp.publish.upload import CHUNK, StandFile, Stopped, Transfer
 from flowkit_mcp.store import jobs, publications, takes
-from flowkit_mcp.work.publish_answers import PAUSED, PAUSING, SEND_AGAIN, THERE, answers
+from flowkit_mcp.work.publish_answers import PAUSED, SEND_AGAIN, THERE, answers
+from flowkit_mcp.work.publish_line import SENT_SHARE, Gauge, Line
 from flowkit_mcp.work.workshop import Replaced, Workshop
-
-REPORT_EVERY_S = 0.5
-#: A thread that is told to stop has so long to end; its connection is cut.
-STOP_S, STOP_TIMES = 0.5, 10
-#: Steps are shown as done with the last few hundredths.
-SENT_SHARE = 0.97
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -68,6 +60,7 @@ class Publisher:
         self._shop = workshop
         self._settings = settings
         self._pace = pace or Pace()
+        self._line = Line(workshop, settings)
 
     async def run(self, job: Job) -> None:
         """A claimed job, to its end or to its next try. Cancelling the task cuts the line."""
@@ -175,7 +168,7 @@ class Publisher:
         def look(youtube: Any, stop: threading.Event) -> steps.Standing | None:
             return steps.standing(youtube, video_id)
 
-        if await self._call(request, look) is None:
+        if await self._line.call(request.channel_id, look) is None:
             kept = stand.read()
             assert kept is not None
             stand.write(kept.model_copy(update={"video_id": None}))
@@ -189,7 +182,7 @@ class Publisher:
         if before is None or (before.session is None and before.video_id is None):
             async with self._shop.db.transaction() as tx:
                 await publications.spend(tx, job.id, "uploads", 1, self._shop.clock.now())
-        gauge = _Gauge(self._shop.clock.now)
+        gauge = Gauge(self._shop.clock.now)
 
         def send(youtube: Any, stop: threading.Event) -> str:
             return Transfer(
@@ -204,7 +197,7 @@ class Publisher:
                 chunk=self._pace.chunk,
             ).run()
 
-        return await self._call(request, send, watch=(job, gauge))
+        return await self._line.call(request.channel_id, send, watch=(job, gauge))
 
     async def _record(self, job: Job, request: Publish, video_id: str) -> Publication:
         shop, listing = self._shop, request.listing
@@ -276,7 +269,7 @@ class Publisher:
             async with self._shop.db.transaction() as tx:
                 await publications.spend(tx, job.id, "units", units, self._shop.clock.now())
             try:
-                await self._call(request, act)
+                await self._line.call(request.channel_id, act)
             except Exception as error:  # as above
                 known = self._known(error)
                 if not isinstance(known, PublishLater):
@@ -326,7 +319,7 @@ class Publisher:
         def look(youtube: Any, stop: threading.Event) -> steps.Standing | None:
             return steps.standing(youtube, done.remote_id)
 
-        found = await self._call(request, look)
+        found = await self._line.call(request.channel_id, look)
         standing = found or steps.Standing(
             upload="deleted", processing=None, reason=None, privacy=done.privacy, publish_at=None
         )
@@ -362,59 +355,6 @@ class Publisher:
                 message="the film is up; its thumbnail can be set when YouTube has processed it",
             )
 
-    # ---- calls -------------------------------------------------------------------------------
-
-    async def _call(
-        self,
-        request: Publish,
-        work: Callable[[Any, threading.Event], T],
-        *,
-        watch: tuple[Job, _Gauge] | None = None,
-    ) -> T:
-        """Run `work` with the channel's client in a thread of its own; cancelling cuts its line."""
-        stop = threading.Event()
-        lines: list[Any] = []
-        outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        loop = asyncio.get_running_loop()
-
-        def run() -> None:
-            try:
-                signins = signins_of(self._settings)
-                with closing_line(signins, request, self._shop.clock.now()) as youtube:
-                    lines.append(youtube)
-                    made = work(youtube, stop)
-            except BaseException as error:
-                _tell(loop, outcome, error=error)
-            else:
-                _tell(loop, outcome, made=made)
-
-        # a daemon, since a send to a dead network may outlive this process's patience
-        threading.Thread(target=run, name="youtube", daemon=True).start()
-        try:
-            while not outcome.done():
-                await asyncio.wait({outcome}, timeout=REPORT_EVERY_S)
-                if watch is not None and await self._report(*watch):
-                    stop.set()
-                    _cut(lines)
-            return outcome.result()
-        except asyncio.CancelledError:
-            stop.set()
-            for _ in range(STOP_TIMES):  # the library opens its line once more when it breaks
-                _cut(lines)
-                if (await asyncio.wait({outcome}, timeout=STOP_S))[0]:
-                    break
-            if outcome.done() and not outcome.cancelled():
-                outcome.exception()  # seen, so that asyncio does not report it as lost
-            raise
-
-    async def _report(self, job: Job, gauge: _Gauge) -> bool:
-        """Write down how far it is; whether the person wants it to pause."""
-        told = gauge.told()
-        if told is not None:
-            async with self._shop.db.transaction() as tx:
-                await publications.set_progress(tx, job.id, self._shop.generation, *told)
-        return (await jobs.job(self._shop.db, job.id)).reason == PAUSING
-
     def _known(self, error: Exception) -> FlowKitError:
         at = datetime.fromtimestamp(self._shop.clock.now() / 1000, UTC)
         return translated(error, at)
@@ -426,15 +366,6 @@ def digest_of(file: Path) -> str | None:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
         return None
-
-
-def closing_line(signins: SignIns, request: Publish, now: int) -> Any:
-    """The client of the channel that was agreed to. Raises PublishNeedsPerson."""
-    try:
-        channel = signins.channel(request.channel_id)
-    except NotFound as error:
-        raise PublishNeedsPerson(error.message, hint="Run: flowkit-mcp youtube login") from None
-    return signins.youtube(channel, now)
 
 
 async def keep_standing(shop: Workshop, done: Publication, standing: steps.Standing) -> None:
@@ -457,57 +388,3 @@ def _short(film: Asset) -> bool:
         width=film.width or 0,
         height=film.height or 0,
     ).short
-
-
-def _cut(lines: list[Any]) -> None:
-    for youtube in lines:
-        hang_up(youtube)
-
-
-def _tell(
-    loop: asyncio.AbstractEventLoop,
-    outcome: asyncio.Future[Any],
-    *,
-    made: Any = None,
-    error: BaseException | None = None,
-) -> None:
-    def settle() -> None:
-        if outcome.done():
-            return
-        if error is None:
-            outcome.set_result(made)
-        else:
-            outcome.set_exception(error)
-
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(settle)
-
-
-class _Gauge:
-    """How far a transfer is, and how long it still takes at the speed of this run."""
-
-    def __init__(self, now: Callable[[], int]) -> None:
-        self._now = now
-        self._begun: tuple[int, int] | None = None
-        self._at = (0, 0, 0)
-        self._shown: tuple[int, int, int] | None = None
-
-    def note(self, sent: int, size: int) -> None:
-        """Called in the thread of the transfer."""
-        now = self._now()
-        if self._begun is None:
-            self._begun = (now, sent)
-        self._at = (now, sent, size)
-
-    def told(self) -> tuple[float, str] | None:
-        """Share and words; None if nothing is new."""
-        at = self._at
-        if self._begun is None or at == self._shown:
-            return None
-        self._shown = at
-        now, sent, size = at
-        text = f"{sent / 1e6:.1f} of {size / 1e6:.1f} MB sent"
-        took, done = now - self._begun[0], sent - self._begun[1]
-        if took > 0 and done > 0 and sent < size:
-            text += f", about {(size - sent) * took / done / 1000:.0f} s left"
-        return SENT_SHARE * sent / max(1, size), text

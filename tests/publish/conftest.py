@@ -13,7 +13,7 @@ from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
 from flowkit_mcp.publish.auth import signins_of
 from flowkit_mcp.simulator.youtube import LocalYouTube
-from flowkit_mcp.work import publish
+from flowkit_mcp.work import publish, publish_line
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ async def publishing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[PublishWorld]:
     monkeypatch.setattr(publish, "Pace", lambda: FAST)
-    monkeypatch.setattr(publish, "REPORT_EVERY_S", 0.02)
+    monkeypatch.setattr(publish_line, "REPORT_EVERY_S", 0.02)
     async with LocalYouTube.run(tmp_path / "youtube") as youtube:
         settings = Settings(library=tmp_path / "library", port=47999, youtube=youtube.url)
         signins = signins_of(settings)

@@ -157,9 +157,10 @@ async def test_cancelled_it_stops_at_once_and_the_next_job_goes_on_with_the_same
 ) -> None:
     publishing.youtube.slow_s = 5
     publishing.youtube.fault("slow", at="chunk")
+    reached = asyncio.Event()
+    publishing.youtube.before = lambda step: reached.set() if step == "chunk" else None
     job = await publishing.start()
-    while not publishing.youtube.calls["chunk"]:
-        await asyncio.sleep(0.01)
+    await reached.wait()
     before = asyncio.get_running_loop().time()
     await publishing.kit.cancel(job.id)
     job = await publishing.rest(job.id)
