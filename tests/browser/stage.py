@@ -72,9 +72,13 @@ class Stage:
         self._kit = self._open = None
 
     async def pair(self) -> Page:
-        book = PairingBook(self.settings.pairing_file, Clock())
-        self.code = str(book.issue_code(self.settings.port))
+        self.code = self.new_code()
         return await self.browser.pair(self.code)
+
+    def new_code(self) -> str:
+        """What `flowkit-mcp pair` prints."""
+        book = PairingBook(self.settings.pairing_file, Clock())
+        return str(book.issue_code(self.settings.port))
 
     @property
     def instance(self) -> str:

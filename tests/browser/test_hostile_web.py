@@ -153,6 +153,24 @@ async def test_pages_cannot_speak_to_the_extension(
         assert await page.evaluate("typeof chrome === 'undefined' || !chrome.storage")
 
 
+async def test_what_the_extension_stores_is_unreadable_where_a_content_script_would_run(
+    tmp_path: Path, playwright: Playwright
+) -> None:
+    async with stage(tmp_path, playwright) as at:
+        worker = await at.browser.worker()
+        read = """async (area) => {
+            const [tab] = await chrome.tabs.query({ url: 'https://flow.google.com/*' });
+            const [{ result }] = await chrome.scripting.executeScript({
+                target: { tabId: tab.id }, args: [area],
+                func: (area) => chrome.storage[area].get().then(() => 'read', () => 'refused'),
+            });
+            return result;
+        }"""
+        assert await worker.evaluate("chrome.storage.local.get().then(Object.keys)")
+        for area in ("local", "session"):
+            assert await worker.evaluate(read, area) == "refused", area
+
+
 @dataclass
 class Squatter:
     """A program on the port that is not FlowKit: answers each hello as `answer` has it."""

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from chromium import Chromium
 from playwright.async_api import Playwright, expect
 from stage import CLIP, PAGES, Stage, stage
 
@@ -184,3 +185,22 @@ async def test_two_flow_tabs_are_no_trouble_and_one_is_used(
         results = await asyncio.gather(*map(at.result, jobs))
         assert all(one.success for one in results), results
         at.check_books(2)
+
+
+async def test_a_second_profile_stands_by_and_finishes_what_the_first_cannot_tell_any_more(
+    tmp_path: Path, playwright: Playwright
+) -> None:
+    async with (
+        stage(tmp_path, playwright) as at,
+        Chromium.run(playwright, at.site, tmp_path / "second") as second,
+    ):
+        await second.open_flow(page=PAGES["batchexecute"] + "first")
+        await second.pair(at.new_code())
+        hold = at.hold(CLIP["batchexecute"], answered=True)
+        job = await at.order_clip()
+        await hold.reached.wait()
+        await at.browser.stop()
+        hold.release()
+        result = await at.result(job)
+        assert result.success, result.error
+        at.check_books()
