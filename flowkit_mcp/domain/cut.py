@@ -8,6 +8,8 @@ default that makes a good film, so `Cut()` is the plain merge.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -310,3 +312,37 @@ class Cut(_Option):
         found += [style.font_file] if style and style.font_file else []
         found += [one.file for one in (self.intro, self.outro) if one is not None and one.file]
         return tuple(found)
+
+
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*s?\s*[-–—]\s*(\d+(?:\.\d+)?)\s*s\s*:")
+
+
+def sub_clips(text: str) -> tuple[tuple[float, float, str], ...]:
+    """The timed parts of a clip's text: `0-3s: she turns. 3-6s: he laughs.` as (start, end, words)."""
+    found = list(_SPAN.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return tuple(
+        (float(match[1]), float(match[2]), text[match.end() : end].strip())
+        for match, end in zip(found, ends, strict=True)
+        if float(match[1]) < float(match[2])
+    )
+
+
+def trim_to_words(clip: int, text: str, words: str) -> Trim | None:
+    """The trim that keeps from the first to the last timed part in which `words` stand.
+
+    Capitals and spacing do not matter. None if no timed part of `text` has them.
+    """
+    wanted = _plain(words)
+    parts = [
+        (start, end) for start, end, said in sub_clips(text) if wanted and wanted in _plain(said)
+    ]
+    if not parts:
+        return None
+    return Trim(
+        clip=clip, start_s=min(start for start, _ in parts), end_s=max(end for _, end in parts)
+    )
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
