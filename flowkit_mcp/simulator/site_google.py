@@ -7,7 +7,7 @@ import secrets
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from flowkit_mcp.simulator import site_pages
@@ -83,7 +83,11 @@ class GoogleHosts:
             return site_pages.challenge_page()
         if request.method != "POST":
             return nothing()
-        form = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=8)
+        try:
+            body = await request.body()
+        except ClientDisconnect:  # the page was left while it was held
+            return nothing()
+        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
         said = {name: values[0] for name, values in form.items()}
         if said.get("k") != SITE_KEY:
             return JSONResponse({"error": "site key"}, HTTPStatus.BAD_REQUEST)
