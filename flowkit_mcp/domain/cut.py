@@ -320,7 +320,7 @@ _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*s?\s*[-–—]\s*(\d+(?:\.\d+)?)\s*s\s*:"
 def sub_clips(text: str) -> tuple[tuple[float, float, str], ...]:
     """The timed parts of a clip's text: `0-3s: she turns. 3-6s: he laughs.` as (start, end, words)."""
     found = list(_SPAN.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
+    ends = [*(match.start() for match in found[1:]), len(text)][: len(found)]
     return tuple(
         (float(match[1]), float(match[2]), text[match.end() : end].strip())
         for match, end in zip(found, ends, strict=True)
