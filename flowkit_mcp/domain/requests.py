@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from flowkit_mcp.domain.cut import Cut
 from flowkit_mcp.domain.listing import Attachment, Listing
 from flowkit_mcp.domain.models import Job, JobKind, Orientation, Priority, Stage
 
@@ -188,7 +189,7 @@ class UpscaleImage(_Request):
 
 
 class Merge(_Request):
-    """The clips of a video joined in order into one film."""
+    """The clips of a video joined in order into one film, as `cut` says."""
 
     provider: ClassVar[str] = "local"
 
@@ -196,6 +197,17 @@ class Merge(_Request):
     video_id: str
     orientation: Orientation
     clip_take_ids: tuple[str, ...] = Field(min_length=1)
+    cut: Cut = Cut()
+    #: Size and time of each file of the person's own that the cut names: another music is another film.
+    file_marks: tuple[str, ...] = ()
+
+    def recipe(self) -> dict[str, Any]:
+        """What makes two films the same; part of a render's recipe."""
+        return {
+            "clips": list(self.clip_take_ids),
+            "cut": self.cut.model_dump(mode="json", exclude_defaults=True),
+            "files": list(self.file_marks),
+        }
 
 
 class Publish(_Request):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flowkit_mcp.app import FlowKit
+from flowkit_mcp.domain.cut import Cut
 from flowkit_mcp.domain.models import (
     ChainType,
     EntityType,
@@ -22,6 +23,7 @@ from flowkit_mcp.domain.requests import Merge
 from flowkit_mcp.errors import InvalidSetting, NotReady
 from flowkit_mcp.media.files import slug
 from flowkit_mcp.sdk.character import Character
+from flowkit_mcp.sdk.cut import complete, marks
 from flowkit_mcp.sdk.jobs import GenerationResult, Job, Planned
 from flowkit_mcp.sdk.rows import check_names, one_line
 from flowkit_mcp.sdk.scene import Scene
@@ -289,8 +291,18 @@ class Video:
 
     # ---- the film ----------------------------------------------------------------------------
 
-    async def plan_merge(self, orientation: Orientation, *, new_take: bool = False) -> Planned:
-        """The clips in use, in order. Raises NotReady naming the scenes without one."""
+    async def plan_merge(
+        self, orientation: Orientation, *, cut: Cut | None = None, new_take: bool = False
+    ) -> Planned:
+        """The clips in use, in order; of a scene that has been made larger the larger one.
+
+        `cut` says how they are joined (`Cut()`: plainly); clips are numbered in it as the scenes are. What the scenes
+        are trimmed to counts where `cut` does not say otherwise.
+
+        Raises:
+            NotReady: scenes without a clip are named.
+            InvalidSetting: a file of the cut is missing, or a number is no clip's.
+        """
         slots = {
             (slot.scene_id, slot.stage): slot
             for slot in await self.slots()
@@ -302,7 +314,9 @@ class Video:
         clips: list[str] = []
         missing: list[int] = []
         for scene in scenes:
-            slot = slots[scene.id, Stage.VIDEO]
+            larger = slots[scene.id, Stage.UPSCALE]
+            upscaled = larger.filled and (cut is None or cut.use_upscales)
+            slot = larger if upscaled else slots[scene.id, Stage.VIDEO]
             if slot.filled and slot.take_id is not None:
                 clips.append(slot.take_id)
             else:
@@ -313,7 +327,10 @@ class Video:
                 hint="Call generate_video for these scenes, then wait.",
             )
         renders = await takes.renders(self.kit.db, self.id)
+        full = await complete(self.kit, cut or Cut(), scenes, orientation)
         request = Merge(
+            cut=full,
+            file_marks=marks(full),
             project_id=self.project.id,
             video_id=self.id,
             orientation=orientation,
@@ -322,16 +339,19 @@ class Video:
         )
         return Planned(request, 0, f"{orientation.value.lower()} film of {len(clips)} clips")
 
-    async def merge(self, orientation: Orientation, *, new_take: bool = False) -> Job:
+    async def merge(
+        self, orientation: Orientation, *, cut: Cut | None = None, new_take: bool = False
+    ) -> Job:
         """Put the film into the queue; free. `new_take` joins again what is joined already."""
-        planned = await self.plan_merge(orientation, new_take=new_take)
+        planned = await self.plan_merge(orientation, cut=cut, new_take=new_take)
         return await Job.enqueue(self.kit, planned)
 
     async def execute_merge(
-        self, orientation: Orientation, *, new_take: bool = False
+        self, orientation: Orientation, *, cut: Cut | None = None, new_take: bool = False
     ) -> GenerationResult:
         """Join the film now."""
-        return await Job.execute(self.kit, await self.plan_merge(orientation, new_take=new_take))
+        planned = await self.plan_merge(orientation, cut=cut, new_take=new_take)
+        return await Job.execute(self.kit, planned)
 
     async def renders(self) -> list[Render]:
         """Films made so far, newest first."""

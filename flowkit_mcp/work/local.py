@@ -54,13 +54,21 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
             [shop.media.absolute(asset.path) for asset in assets],
             target,
             ffmpeg=shop.ffmpeg,
+            cut=request.cut,
+            scratch=shop.media.library / ".flowkit" / "scratch" / f"job-{job.id}",
             progress=note,
         )
     finally:
         reporter.cancel()
         await asyncio.gather(reporter, return_exceptions=True)
     shop.on_step("merged")
-    recipe = {"clips": list(request.clip_take_ids), "frames": result.frames, "plan": result.plan}
+    recipe = {
+        **request.recipe(),
+        "frames": result.frames,
+        "plan": result.plan,
+        "report": result.report,
+        "captions": [shop.media.relative(file) for file in result.sidecars],
+    }
     now = shop.clock.now()
     async with shop.db.transaction() as tx:
         asset = await takes.add_asset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flowkit_mcp.server.schemas import StrictTool
 from flowkit_mcp.server.tools import (
     cast,
+    cut,
     edit,
     flow,
     generate,
@@ -20,10 +21,10 @@ _ORDER: list[str] = list(
     "add_character update_character upload_image add_video update_video "
     "add_scene update_scene move_scene remove "
     "generate_image edit_image generate_video upscale "
-    "wait list_jobs cancel_job resolve_job select_take merge flow_library".split()
+    "wait list_jobs cancel_job resolve_job select_take trim merge thumbnail flow_library".split()
 )
 
-_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit, flow)
+_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit, cut, flow)
 
 ALL: tuple[StrictTool, ...] = tuple(
     sorted(

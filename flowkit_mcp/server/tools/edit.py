@@ -1,35 +1,28 @@
-"""Choosing takes and joining the film."""
+"""Choosing among takes."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Literal
 
 from mcp.types import CallToolResult
 from pydantic import Field
 
 from flowkit_mcp.domain.models import Orientation, Stage
-from flowkit_mcp.domain.requests import Merge
 from flowkit_mcp.errors import InvalidSetting
-from flowkit_mcp.sdk.jobs import Planned
 from flowkit_mcp.sdk.overview import picture
-from flowkit_mcp.sdk.project import Project, Video
-from flowkit_mcp.server.batch import Batch
+from flowkit_mcp.sdk.project import Project
 from flowkit_mcp.server.context import Ctx, kit_of
 from flowkit_mcp.server.handles import (
     InProject,
     InVideo,
     OneOrientation,
-    Orientations,
     SceneName,
     find_character,
     find_scene,
-    find_video,
-    orientations_of,
 )
 from flowkit_mcp.server.results import Result, reply
-from flowkit_mcp.server.schemas import ADDS, SETS, tool
-from flowkit_mcp.server.words import film_of, size_of, slot_state, worth_telling
+from flowkit_mcp.server.schemas import SETS, tool
+from flowkit_mcp.server.words import size_of, slot_state, worth_telling
 
 
 class Selected(Result):
@@ -84,48 +77,4 @@ async def select_take(
     )
 
 
-async def merge(
-    ctx: Ctx,
-    video: InVideo = None,
-    project: InProject = None,
-    orientations: Orientations = None,
-    new_take: Annotated[bool, Field(description="Join again though this film exists")] = False,
-) -> CallToolResult:
-    """Join the clips in use of all scenes, in order, into one film per orientation. Free and local; clips are not
-    encoded again where that can be avoided. Returns jobs at once, or the films if they exist.
-    """
-    kit = kit_of(ctx)
-    found = await find_video(kit, video, project)
-    batch = Batch(kit, again="call merge again")
-    for side in orientations_of(found.row, orientations):
-        await _plan(batch, found, side, new_take)
-    return await batch.proposal().carry_out()
-
-
-async def _plan(batch: Batch, video: Video, side: Orientation, new_take: bool) -> None:
-    """Unless the very same clips have been joined before."""
-    planned: list[Planned] = []
-
-    async def planning() -> Planned:
-        planned.append(await video.plan_merge(side, new_take=new_take))
-        return planned[0]
-
-    await batch.plan(f"{side} film", partial(planning))
-    if new_take or not planned or planned[0] not in batch.planned:
-        return
-    request = planned[0].request
-    assert isinstance(request, Merge)
-    for render in await video.renders():
-        clips = render.recipe.get("clips")
-        if render.orientation is side and clips == list(request.clip_take_ids):
-            film, path = await film_of(batch.kit, render)
-            if path.is_file():
-                batch.planned.remove(planned[0])
-                batch.films.append((film, path))
-                return
-
-
-TOOLS = (
-    tool(select_take, "Select a take", SETS),
-    tool(merge, "Join the film", ADDS),
-)
+TOOLS = (tool(select_take, "Select a take", SETS),)

@@ -91,6 +91,12 @@ CREATE INDEX take_of_asset ON take (asset_id);
 CREATE INDEX take_made_from ON take (made_from_id) WHERE made_from_id IS NOT NULL;
 CREATE INDEX take_ends_on ON take (ends_on_id) WHERE ends_on_id IS NOT NULL;
 
+CREATE TABLE trim (                         -- the part of a scene's clip that is shown; overrides the scene's own
+  scene_id TEXT NOT NULL REFERENCES scene, orientation TEXT NOT NULL CHECK (orientation IN ('VERTICAL','HORIZONTAL')),
+  start_s REAL NOT NULL DEFAULT 0 CHECK (start_s >= 0), end_s REAL CHECK (end_s > start_s),
+  PRIMARY KEY (scene_id, orientation)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE render (                       -- a film assembled by ffmpeg from clips
   id TEXT PRIMARY KEY, video_id TEXT NOT NULL REFERENCES video,
   orientation TEXT NOT NULL CHECK (orientation IN ('VERTICAL','HORIZONTAL')), number INTEGER NOT NULL,
