@@ -12,6 +12,7 @@ import { mintToken } from "../page/mint.js";
 /** Waiting for other mints included. */
 export const MINT_LIMIT_MS = 40_000;
 const LOOK_EVERY_MS = 1_500;
+const LEAVING_MS = 500;
 
 const WHY = Object.freeze({
   NO_GRECAPTCHA: ["this page of Flow has no captcha", "Open a project in the Flow tab."],
@@ -57,7 +58,14 @@ export class Captcha {
   async #mintNow(page, action, limitMs) {
     const watch = setInterval(() => this.#watch(page), LOOK_EVERY_MS);
     try {
-      return readToken(await page.run(mintToken, [action, limitMs], limitMs));
+      const value = await page.run(mintToken, [action, limitMs], limitMs);
+      try {
+        return readToken(value);
+      } catch (error) {
+        // A page that is being left fails whatever it was loading, the captcha's own request first.
+        if (await this.#left(page)) throw new CannotCall("NO_FLOW_TAB", "the Flow tab was closed or reloaded");
+        throw error;
+      }
     } catch (error) {
       if (error instanceof PageFault) {
         throw error.why === "late"
@@ -69,6 +77,15 @@ export class Captcha {
       clearInterval(watch);
       this.#onChallenge(false);
     }
+  }
+
+  /**
+   * @param {Page} page
+   * @returns {Promise<boolean>} Whether this document is gone, or going.
+   */
+  async #left(page) {
+    await new Promise((done) => setTimeout(done, LEAVING_MS));
+    return page.run(lookAtPage, [], LOOK_EVERY_MS).then((value) => value === null, () => true);
   }
 
   /** @param {Page} page */

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from chromium import Chromium
 from playwright.async_api import Playwright, expect
-from stage import CLIP, PAGES, Stage, stage
+from stage import CLIP, MINT, PAGES, Stage, stage
 
 from flowkit_mcp.simulator.state import Lane
 
@@ -200,6 +200,21 @@ async def test_a_second_profile_stands_by_and_finishes_what_the_first_cannot_tel
         job = await at.order_clip()
         await hold.reached.wait()
         await at.browser.stop()
+        hold.release()
+        result = await at.result(job)
+        assert result.success, result.error
+        at.check_books()
+
+
+@pytest.mark.parametrize("lane", ["batchexecute", "labs"])
+async def test_a_tab_reloaded_while_a_token_is_minted_stops_nothing(
+    tmp_path: Path, playwright: Playwright, lane: Lane
+) -> None:
+    async with stage(tmp_path, playwright, lane=lane) as at:
+        hold = at.hold(MINT)
+        job = await at.order_clip()
+        await hold.reached.wait()
+        await at.tab.reload()
         hold.release()
         result = await at.result(job)
         assert result.success, result.error
