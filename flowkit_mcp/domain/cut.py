@@ -8,12 +8,13 @@ default that makes a good film, so `Cut()` is the plain merge.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from flowkit_mcp.domain.subclips import subclips
 
 Seconds = Annotated[float, Field(ge=0, le=36_000, allow_inf_nan=False)]
 Decibels = Annotated[float, Field(ge=-60, le=24, allow_inf_nan=False)]
@@ -314,20 +315,6 @@ class Cut(_Option):
         return tuple(found)
 
 
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*s?\s*[-–—]\s*(\d+(?:\.\d+)?)\s*s\s*:")
-
-
-def sub_clips(text: str) -> tuple[tuple[float, float, str], ...]:
-    """The timed parts of a clip's text: `0-3s: she turns. 3-6s: he laughs.` as (start, end, words)."""
-    found = list(_SPAN.finditer(text))
-    ends = [*(match.start() for match in found[1:]), len(text)][: len(found)]
-    return tuple(
-        (float(match[1]), float(match[2]), text[match.end() : end].strip())
-        for match, end in zip(found, ends, strict=True)
-        if float(match[1]) < float(match[2])
-    )
-
-
 def trim_to_words(clip: int, text: str, words: str) -> Trim | None:
     """The trim that keeps from the first to the last timed part in which `words` stand.
 
@@ -335,7 +322,9 @@ def trim_to_words(clip: int, text: str, words: str) -> Trim | None:
     """
     wanted = _plain(words)
     parts = [
-        (start, end) for start, end, said in sub_clips(text) if wanted and wanted in _plain(said)
+        (beat.start_s, beat.end_s)
+        for beat in subclips(text)
+        if beat.start_s < beat.end_s and wanted and wanted in _plain(beat.text)
     ]
     if not parts:
         return None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.cut import Captions, Cue, Cut, Trim
+from flowkit_mcp.domain.cut import Captions, Cue, Cut, Trim, trim_to_words
 from flowkit_mcp.domain.models import Orientation, Stage
 from flowkit_mcp.domain.requests import Merge
 from flowkit_mcp.domain.speech import seconds
@@ -137,7 +137,8 @@ async def trim(
             hint=f"Call generate_video for scene {scene.number} first, then wait.",
         )
     if beat is not None:
-        start_s, end_s = _beat(scene, beat)
+        said = _beat(scene, beat)
+        start_s, end_s = said.start_s, said.end_s
     if start_s is None and end_s is None:
         raise InvalidSetting("nothing to trim to is given", hint="Pass start_s, end_s or beat.")
     length = ((await takes.asset(kit.db, slot.asset_id)).duration_ms or 0) / 1000
@@ -153,18 +154,18 @@ async def trim(
     return Trim(clip=scene.number, start_s=start, end_s=end_s)
 
 
-def _beat(scene: Scene, words: str) -> tuple[float, float]:
-    beats = subclips(scene.row.video_prompt or scene.row.prompt)
-    found = [beat for beat in beats if words.casefold() in beat.text.casefold()]
-    if len(found) != 1:
-        told = "; ".join(f"{beat.start_s:g}-{beat.end_s:g}s {beat.text}" for beat in beats)
+def _beat(scene: Scene, words: str) -> Trim:
+    text = scene.row.video_prompt or scene.row.prompt
+    found = trim_to_words(scene.number, text, words)
+    if found is None:
+        told = "; ".join(f"{b.start_s:g}-{b.end_s:g}s {b.text}" for b in subclips(text))
         raise InvalidSetting(
-            f"{len(found) or 'no'} beat{'s say' if len(found) > 1 else ' says'} {words!r}",
+            f"no beat says {words!r}",
             hint=f"The beats are: {told}."
-            if beats
+            if told
             else "The scene's prompt has no beats; pass seconds.",
         )
-    return found[0].start_s, found[0].end_s
+    return found
 
 
 async def make_thumbnail(

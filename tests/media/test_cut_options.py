@@ -3,18 +3,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from flowkit_mcp.domain.cut import Cut, Insert, Trim, sub_clips, trim_to_words
+from flowkit_mcp.domain.cut import Cut, Insert, Trim, trim_to_words
 
 TEXT = "0-3s: She turns to the sea. 3-6s: He laughs,\n  quietly. 6–8 s: She turns back."
-
-
-def test_a_clips_timed_text_is_read_part_by_part():
-    assert sub_clips(TEXT) == (
-        (0, 3, "She turns to the sea."),
-        (3, 6, "He laughs,\n  quietly."),
-        (6, 8, "She turns back."),
-    )
-    assert sub_clips("no times at all, 3-6 people") == ()
 
 
 def test_words_of_the_timed_text_become_a_trim():
