@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from flowkit_mcp.sdk.flow_library import FlowItem, FlowLibrary, FlowMedia, FlowProject
     from flowkit_mcp.sdk.jobs import GenerationResult, Job, Planned
     from flowkit_mcp.sdk.project import Project, SceneDraft, Video
+    from flowkit_mcp.sdk.publish_plan import Wishes
     from flowkit_mcp.sdk.scene import Scene
     from flowkit_mcp.sdk.values import MediaAsset, OrientationSlot
 
@@ -43,6 +44,7 @@ _HOME = {
     "MediaAsset": "sdk.values",
     "OrientationSlot": "sdk.values",
     "Scene": "sdk.scene",
+    "Wishes": "sdk.publish_plan",
 }
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "Settings",
     "Stage",
     "Video",
+    "Wishes",
     "__version__",
     "errors",
 ]

@@ -53,6 +53,7 @@ class Surroundings(BaseModel):
 
     now: datetime
     channels: tuple[str, ...]  #: names of the channels that are signed in
+    manages: bool = True  #: the sign-in may change captions and playlists
     local: bool = False  #: the endpoint is a local stand-in for YouTube
     uploads_today: int = 0
     units_today: int = 0
@@ -234,6 +235,12 @@ def _place(listing: Listing, around: Surroundings) -> Iterator[Remark]:
         yield _error("channel", "several channels are signed in", f"Pass channel, one of: {names}.")
     elif listing.channel is not None and listing.channel not in around.channels:
         yield _error("channel", f"{listing.channel!r} is not signed in", f"Signed in: {names}.")
+    if not around.manages and (listing.playlist or around.captions_bytes is not None):
+        yield _error(
+            "channel",
+            "this sign-in may not change captions and playlists",
+            "Run: flowkit-mcp youtube login --captions, or leave them out.",
+        )
     if around.published_as is not None:
         yield _error(
             "film",

@@ -67,6 +67,8 @@ async def describe(kit: FlowKit, job: JobRow) -> str:
     """`scene 3 VERTICAL clip`, `reference image of Mai`, `VERTICAL film`, `list projects in Flow`."""
     if job.kind is JobKind.HOUSEKEEPING:
         return f"{str(job.request['action']).replace('_', ' ')} in Flow"
+    if job.kind is JobKind.PUBLISH:
+        return f"upload of the {job.orientation} film"
     if job.character_id is not None:
         character = await catalog.character(kit.db, job.character_id)
         return f"reference image of {character.name}"

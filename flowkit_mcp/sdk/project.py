@@ -19,12 +19,15 @@ from flowkit_mcp.domain.models import (
 )
 from flowkit_mcp.domain.models import Project as ProjectRow
 from flowkit_mcp.domain.models import Video as VideoRow
+from flowkit_mcp.domain.publication import Publication
 from flowkit_mcp.domain.requests import Merge
 from flowkit_mcp.errors import InvalidSetting, NotReady
 from flowkit_mcp.media.files import slug
 from flowkit_mcp.sdk.character import Character
 from flowkit_mcp.sdk.cut import complete, marks
 from flowkit_mcp.sdk.jobs import GenerationResult, Job, Planned
+from flowkit_mcp.sdk.publication import PublishResult, execute_publish, publish, published
+from flowkit_mcp.sdk.publish_plan import UploadPlan, Wishes, plan_publish
 from flowkit_mcp.sdk.rows import check_names, one_line
 from flowkit_mcp.sdk.scene import Scene
 from flowkit_mcp.store import catalog, takes
@@ -356,3 +359,21 @@ class Video:
     async def renders(self) -> list[Render]:
         """Films made so far, newest first."""
         return await takes.renders(self.kit.db, self.id)
+
+    # ---- on YouTube --------------------------------------------------------------------------
+
+    async def plan_publish(self, wishes: Wishes, render: Render | None = None) -> UploadPlan:
+        """What would be sent of the newest film (or this one), and all that is wrong with it. Raises NotReady."""
+        return await plan_publish(self.kit, self.row, wishes, render)
+
+    async def publish(self, wishes: Wishes, render: Render | None = None) -> Job:
+        """Put an upload into the queue. Nobody is asked: look at the plan first. Raises InvalidSetting, Conflict."""
+        return await publish(self.kit, await self.plan_publish(wishes, render))
+
+    async def execute_publish(self, wishes: Wishes, render: Render | None = None) -> PublishResult:
+        """Upload now."""
+        return await execute_publish(self.kit, await self.plan_publish(wishes, render))
+
+    async def publications(self) -> list[Publication]:
+        """Where its films are on YouTube, newest first."""
+        return await published(self.kit, self.id)

@@ -70,6 +70,7 @@ class JobLine(Result):
     take: int | None = None
     path: str | None = None
     size: str | None = None
+    url: str | None = None
     why: str | None = None
     warnings: list[str] | None = None
 

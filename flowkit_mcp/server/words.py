@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.models import Asset, Job, JobState, Render, Slot, Stage
+from flowkit_mcp.domain.models import Asset, Job, JobKind, JobState, Render, Slot, Stage
 from flowkit_mcp.sdk.jobs import warnings_of
 from flowkit_mcp.sdk.overview import Made, describe, film, made
+from flowkit_mcp.sdk.publication import result_of
 from flowkit_mcp.server.results import Film, JobLine, cut
 
 
@@ -47,17 +48,23 @@ async def job_line(kit: FlowKit, job: Job) -> tuple[JobLine, list[tuple[str, Pat
     why = f"{job.reason}: {job.message}" if job.reason else None
     if job.cancel_requested and not job.state.final:
         why = "CANCELLING: it stops as soon as it can"
+    told = [*await warnings_of(kit, job)]
+    upload = await result_of(kit, job) if job.kind is JobKind.PUBLISH else None
+    sent = f", {job.message}" if upload and job.state is JobState.RUNNING and job.message else ""
+    if upload and upload.success and upload.told:
+        told = [f"the film is up; {upload.told}"]
     line = JobLine(
         job=job.id,
         what=what,
         state=job.state.value,
         credits=job.credits if job.state.final else job.credits_estimate,
-        progress=f"{job.progress:.0%}" if moving and job.progress else None,
+        progress=f"{job.progress:.0%}{sent}" if moving and job.progress else None,
         take=done.take if done else None,
         path=str(done.path) if done else None,
         size=size_of(done.asset) if done else None,
+        url=upload.url if upload else None,
         why=None if why is None else cut(why, 400),
-        warnings=[cut(text, 300) for text in await warnings_of(kit, job)][:3] or None,
+        warnings=[cut(text, 300) for text in told][:3] or None,
     )
     return line, [(what, done.path)] if done else []
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "server"))  # a client to talk to the tools
+
 from publish_world import FAST, PublishWorld, film_in
 
 from flowkit_mcp.app import FlowKit

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from publish_world import CHUNK, LISTING, SIZE, PublishWorld, another_render
 
+from flowkit_mcp import Wishes
 from flowkit_mcp.domain.models import JobState, Orientation
-from flowkit_mcp.errors import RequestError
+from flowkit_mcp.errors import Conflict, InvalidSetting, RequestError
 from flowkit_mcp.sdk.publication import pause
 from flowkit_mcp.simulator.youtube import Fault
 from flowkit_mcp.store import publications
@@ -358,3 +359,23 @@ async def test_nothing_secret_is_in_the_database_or_the_history(
     for secret in secrets:
         assert secret not in held
         assert secret.decode() not in caplog.text
+
+
+async def test_a_script_publishes_in_queue_and_in_direct_mode(publishing: PublishWorld) -> None:
+    video = publishing.video
+    with pytest.raises(InvalidSetting, match="made_for_kids"):
+        await video.publish(Wishes())
+    plan = await video.plan_publish(Wishes(made_for_kids=False))
+    assert plan.request is not None
+    assert plan.listing.title == "The lamp"
+    job = await video.publish(Wishes(made_for_kids=False))
+    with pytest.raises(Conflict, match="with another listing"):
+        await video.publish(Wishes(made_for_kids=False, title="Other"))
+    assert (await publishing.rest(job.id)).state is JobState.SUCCEEDED
+    render, _ = await another_render(publishing.kit, video, Orientation.VERTICAL, 20)
+    result = await video.execute_publish(Wishes(made_for_kids=True, title="Upright"), render)
+    assert (result.success, result.error) == (True, None)
+    assert result.url == f"{publishing.youtube.url}/watch/{result.video_id}"
+    assert [one.remote_id for one in await video.publications()] == [
+        *reversed(publishing.youtube.videos)
+    ]

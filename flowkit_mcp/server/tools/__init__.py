@@ -11,6 +11,7 @@ from flowkit_mcp.server.tools import (
     generate,
     jobs,
     projects,
+    publish,
     scenes,
     system,
     view,
@@ -21,10 +22,10 @@ _ORDER: list[str] = list(
     "add_character update_character upload_image add_video update_video "
     "add_scene update_scene move_scene remove "
     "generate_image edit_image generate_video upscale "
-    "wait list_jobs cancel_job resolve_job select_take trim merge thumbnail flow_library".split()
+    "wait list_jobs cancel_job resolve_job select_take trim merge thumbnail upload flow_library".split()
 )
 
-_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit, cut, flow)
+_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit, cut, publish, flow)
 
 ALL: tuple[StrictTool, ...] = tuple(
     sorted(

@@ -10,11 +10,12 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.models import Gate, Job, JobState
+from flowkit_mcp.domain.models import Gate, Job, JobKind, JobState
 from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.sdk.jobs import Job as JobHandle
 from flowkit_mcp.sdk.overview import MOVING, describe, find_jobs
 from flowkit_mcp.sdk.project import Project
+from flowkit_mcp.sdk.publication import pause as pause_upload
 from flowkit_mcp.server.approval import spending
 from flowkit_mcp.server.context import Ctx, kit_of
 from flowkit_mcp.server.desk import Proposal, key_of
@@ -231,12 +232,16 @@ async def _one(kit: FlowKit, id: int) -> CallToolResult:
     return reply(OneJob(job=line, history=history, next=_after([row])), files)
 
 
-async def cancel_job(ctx: Ctx, job: JobName) -> CallToolResult:
+async def cancel_job(
+    ctx: Ctx,
+    job: JobName,
+    pause: Annotated[bool, Field(description="Of an upload; resolve_job retry goes on")] = False,
+) -> CallToolResult:
     """Stop a job that has not ended. Before it is sent nothing is charged; what is already at the provider may still
     finish there and be charged.
     """
     kit = kit_of(ctx)
-    row = await kit.cancel(job_id(job))
+    row = await (pause_upload(kit, job_id(job)) if pause else kit.cancel(job_id(job)))
     line, _ = await job_line(kit, row)
     step = (
         "Nothing more to do." if row.state.final else f"Call {jobs_call([row.id])} to see it end."
@@ -279,7 +284,13 @@ async def resolve_job(
         return reply(OneJob(job=line, next=step))
 
     key = key_of([action, row.id, credits, media_id])
-    return Proposal(key, credits, (f"{what}: {credits} credits",), carry_out)
+    question = None
+    if row.kind is JobKind.PUBLISH and action == "submit_again":
+        question = (
+            f"Send the film of job {row.id} to YouTube again? If the first one arrived after all, "
+            "it is there twice."
+        )
+    return Proposal(key, credits, (f"{what}: {credits} credits",), carry_out, question)
 
 
 async def _reopen(kit: FlowKit) -> CallToolResult:
