@@ -10,13 +10,14 @@ import logging
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 
 import anyio
 from mcp import MCPError
 
 from flowkit_mcp.cli import demo_film, demo_report, demo_story, stopping
+from flowkit_mcp.cli.demo_browser import Window, in_chromium
 from flowkit_mcp.cli.demo_client import DemoFailed, ServerLost, Tools
 from flowkit_mcp.cli.demo_film import Made, Production
 from flowkit_mcp.cli.demo_progress import Journey, Stage, stage
@@ -26,6 +27,7 @@ from flowkit_mcp.cli.ports import free_ports
 from flowkit_mcp.cli.simulate import Kind, simulator
 from flowkit_mcp.config import Settings
 from flowkit_mcp.errors import Conflict, FlowKitError
+from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.state import Lane
 from flowkit_mcp.store.lock import LeaderLock
 
@@ -33,10 +35,13 @@ SERVER_LIVES = 3
 LOG_LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def demo(out: Path, *, lane: Lane | None = None, as_json: bool) -> int:
+def demo(
+    out: Path, *, lane: Lane | None = None, window: Window | None = None, as_json: bool
+) -> int:
     """Make the film, show progress and the result; the exit code.
 
     `lane` is the protocol in which the simulator serves from now on; None: as it did, at first `batchexecute`.
+    `window` is the real browser to work through; None: the stand-in.
 
     Raises:
         FlowKitError: it cannot be made; the text says why and what to do.
@@ -49,7 +54,7 @@ def demo(out: Path, *, lane: Lane | None = None, as_json: bool) -> int:
             out.mkdir(parents=True, exist_ok=True)
             # What the simulator and its browser complain of belongs to the folder, not between the lines.
             logging.basicConfig(filename=out / "simulator.log", encoding="utf-8", format=LOG_LINE)
-            reports.append(await _demo(out.absolute(), Kind(lane=lane), where, begun))
+            reports.append(await _demo(out.absolute(), Kind(lane=lane), window, where, begun))
             return 0
 
         code = stopping.run(run())
@@ -64,12 +69,14 @@ def demo(out: Path, *, lane: Lane | None = None, as_json: bool) -> int:
     return 0 if report.ok else 1
 
 
-async def _demo(out: Path, kind: Kind, where: Stage, begun: float) -> Report:
+async def _demo(
+    out: Path, kind: Kind, window: Window | None, where: Stage, begun: float
+) -> Report:
     bridge, service_port = free_ports(2)
     settings = _settings(out, bridge, service_port)
     with _alone(settings):
         where.say(f"A film in {out}, made with the simulator: no account, nothing is spent.")
-        async with simulator(settings, port=service_port, kind=kind) as service:
+        async with _world(settings, kind, window, service_port, where) as service:
             before = service.charged
             made, spent, restarts = await _film(settings, out / "server.log", where)
             sheet = await demo_report.storyboard(made, out / "storyboard.jpg")
@@ -79,6 +86,7 @@ async def _demo(out: Path, kind: Kind, where: Stage, begun: float) -> Report:
                 this_run=service.charged - before,
                 balance=service.balance,
             )
+            uploaded = service.youtube.videos[made.watch.rsplit("/", 1)[-1]].file
     upscaled = next(one for one in made.scenes if one["scene"] == demo_story.UPSCALED_SCENE)
     return Report(
         ok=credits.agree,
@@ -87,12 +95,23 @@ async def _demo(out: Path, kind: Kind, where: Stage, begun: float) -> Report:
         films=demo_report.films(made),
         upscale=str(demo_film.slot(upscaled, demo_story.UPSCALED_ORIENTATION, "upscale").path),
         contact_sheet=str(sheet),
+        watch=made.watch,
+        uploaded=str(uploaded),
         credits=credits,
         seconds=round(time.monotonic() - begun, 1),
         server_restarts=restarts,
         library=str(settings.library),
         next=demo_report.next_steps(settings.library),
     )
+
+
+def _world(
+    settings: Settings, kind: Kind, window: Window | None, port: int, where: Stage
+) -> AbstractAsyncContextManager[Simulator]:
+    """Google's side, and the browser between."""
+    if window is None:
+        return simulator(settings, port=port, kind=kind)
+    return in_chromium(settings, kind, window, port=port, say=where.say)
 
 
 async def _film(settings: Settings, log: Path, where: Stage) -> tuple[Made, int, int]:

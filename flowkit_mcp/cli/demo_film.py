@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,18 @@ from flowkit_mcp.cli.demo_progress import Journey
 
 CAST, PICTURES, CHANGES = "Cast and location", "Scene pictures", "One edit, one continuation"
 CLIPS, UPSCALE, FILMS = "Clips", "One clip in 1080p", "Two films"
+UPLOAD = "Upload to the local YouTube"
 
 #: Seconds each usually takes on two cores.
-STAGES = {CAST: 3.0, PICTURES: 3.0, CHANGES: 2.5, CLIPS: 16.0, UPSCALE: 5.0, FILMS: 2.0}
+STAGES = {
+    CAST: 3.0,
+    PICTURES: 3.0,
+    CHANGES: 2.5,
+    CLIPS: 16.0,
+    UPSCALE: 5.0,
+    FILMS: 2.0,
+    UPLOAD: 2.0,
+}
 
 READY_S = 30.0
 LOOK_EVERY_S = 1.0
@@ -55,6 +64,7 @@ class Made:
     video: str
     films: list[dict[str, Any]]
     scenes: list[Scene]
+    watch: str = ""  #: address of the wide film on the local YouTube
 
 
 def slot(scene: Scene, orientation: str, stage: str) -> Slot:
@@ -89,7 +99,8 @@ class Production:
         await self._clips()
         await self._upscale()
         await self._films()
-        return await self.made(self._video)
+        watch = await self._upload()
+        return replace(await self.made(self._video), watch=watch)
 
     @property
     def video(self) -> str | None:
@@ -217,6 +228,26 @@ class Production:
     async def _films(self) -> None:
         await self._run(FILMS, "merge", wanted=True)
 
+    async def _upload(self) -> str:
+        """The wide film, once; where it can be seen."""
+        film = {
+            "project": story.PROJECT["name"],
+            "video": self._video,
+            "orientation": story.ORIENTATIONS[0],
+            "made_for_kids": story.MADE_FOR_KIDS,
+        }
+        looked = await self._tools.call("upload", **film)
+        there = looked.get("published")
+        if there:
+            self._journey.skip(UPLOAD)
+            return str(there[0]["url"])
+        if not looked["ok"]:
+            first = looked["remarks"][0]
+            raise DemoFailed(f"upload: {first['field']}: {first['message']}")
+        self._journey.enter(UPLOAD)
+        job = (await self._tools.call("upload", **film, dry_run=False))["job"]["job"]
+        return str((await self._wait(UPLOAD, [int(job)]))[0]["url"])
+
     # ---- jobs --------------------------------------------------------------------------------
 
     async def _run(self, stage: str, tool: str, *, wanted: object, **arguments: Any) -> None:
@@ -237,10 +268,11 @@ class Production:
             raise DemoFailed(f"{tool}: {first['what']}: {first['why']}")
         return [int(job["job"]) for job in told.get("jobs", [])]
 
-    async def _wait(self, stage: str, jobs: list[int]) -> None:
+    async def _wait(self, stage: str, jobs: list[int]) -> list[dict[str, Any]]:
+        """Until they have ended well; the jobs as they then are."""
         if not jobs:
             self._journey.skip(stage)
-            return
+            return []
         self._journey.enter(stage)
         while True:
             told = await self._tools.call("wait", jobs=jobs, max_wait_s=LOOK_EVERY_S)
@@ -251,6 +283,7 @@ class Production:
         for line in lines:
             if line["state"] != "succeeded":
                 raise _ended_badly(line)
+        return lines
 
 
 def _ended_badly(line: dict[str, Any]) -> DemoFailed:

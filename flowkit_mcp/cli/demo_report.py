@@ -42,6 +42,8 @@ class Report(BaseModel):
     films: list[FilmFile]
     upscale: str
     contact_sheet: str
+    watch: str  #: the wide film on the local YouTube, while a simulator runs
+    uploaded: str  #: its file there
     credits: Credits
     seconds: float
     server_restarts: int
@@ -98,6 +100,8 @@ def as_text(report: Report) -> str:
         lines.append(f"  {film.orientation.lower():<11} {length:>8}  {film.path}")
     lines.append(f"  {'in 1080p':<11} {'scene 1':>8}  {report.upscale}")
     lines.append(f"  {'storyboard':<11} {'':>8}  {report.contact_sheet}")
+    lines.append(f"  {'uploaded':<11} {'':>8}  {report.watch} (a local YouTube)")
+    lines.append(f"  {'its copy':<11} {'':>8}  {report.uploaded}")
     credits = report.credits
     verdict = "they agree" if credits.agree else "THEY DO NOT AGREE"
     lines += [

@@ -67,5 +67,8 @@ EDIT = "Add a small sailing boat far out on the sea."
 UPSCALED_SCENE = 1
 UPSCALED_ORIENTATION = "HORIZONTAL"
 
+#: A story for everybody; the person who publishes has to say so, and here it is us.
+MADE_FOR_KIDS = False
+
 CLIP_S = 4
 ORIENTATIONS = ("HORIZONTAL", "VERTICAL")

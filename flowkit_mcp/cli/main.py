@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from flowkit_mcp import __version__
-from flowkit_mcp.cli import stopping
+from flowkit_mcp.cli import stopping, youtube
 from flowkit_mcp.cli.library import claim, settings_for
 from flowkit_mcp.config import SIMULATOR_PORT, Settings
 from flowkit_mcp.errors import FlowKitError
@@ -28,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.add_typer(youtube.app)
 
 Library = Annotated[
     Path | None,
@@ -137,13 +138,34 @@ def demo(
         Path, typer.Option("--out", help="Everything is written in here.", metavar="DIR")
     ] = Path("demo-film"),
     lane: OfLane = None,
+    browser: Annotated[
+        bool,
+        typer.Option("--browser", help="Through a real Chromium with the extension."),
+    ] = False,
+    headless: Annotated[
+        bool | None,
+        typer.Option(
+            "--headless/--headed", help="With --browser: its window; shown if there is a display."
+        ),
+    ] = None,
+    screenshots: Annotated[
+        bool,
+        typer.Option(
+            "--screenshots", help="With --browser: keep pictures of Flow and panel in DIR/browser."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a film with the simulator: no account, nothing spent."""
     # late: start-up time of serve.
     from flowkit_mcp.cli.demo import demo
+    from flowkit_mcp.cli.demo_browser import window  # late: as above
 
-    _end(demo(out, lane=lane.value if lane is not None else None, as_json=as_json))
+    if not browser and (headless is not None or screenshots):
+        raise typer.BadParameter("--headless, --headed and --screenshots go with --browser")
+    shots = out.absolute() / "browser" if screenshots else None
+    through = window(headless=headless, shots=shots) if browser else None
+    _end(demo(out, lane=lane.value if lane is not None else None, window=through, as_json=as_json))
 
 
 @app.command()

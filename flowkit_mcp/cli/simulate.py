@@ -96,6 +96,7 @@ async def _work(
             ) as service:
                 say(f"Simulator      {service.url}  (SIMULATED credits: {service.balance})")
                 say(f"What it made   {service.url}/made")
+                say(f"YouTube        {service.youtube.url} (local: nothing leaves this machine)")
                 say(f"Library        {settings.library}")
                 if kind.chaos is not None:
                     say(f"Chaos          seed {kind.chaos}, mix {kind.chaos_mix}")
@@ -136,7 +137,7 @@ async def simulator(
     ) as service:
         if kind.lane is not None:
             service.switch(lane=kind.lane)  # also of an account that is there already
-            _first_project(service)
+            first_project(service)
         if not browser:
             yield service
             return
@@ -149,7 +150,7 @@ async def simulator(
             await asyncio.gather(task, return_exceptions=True)
 
 
-def _first_project(service: Simulator) -> None:
+def first_project(service: Simulator) -> None:
     """What a person does first in Flow; an account without a project is shown no prices in lane labs."""
     flow = service.service
     account = flow.account().name

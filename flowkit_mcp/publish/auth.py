@@ -76,6 +76,11 @@ class SignIns:
         return self.folder / "client.json"
 
     @property
+    def kept_in(self) -> str:
+        """Where sign-ins are, in words."""
+        return self._keys.name
+
+    @property
     def local(self) -> bool:
         """Whether films go to a stand-in on this machine."""
         return self._root is not None

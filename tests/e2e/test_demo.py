@@ -67,6 +67,17 @@ def test_credits_by_the_program_equal_the_simulators_ledger(
     assert books.spent == credits["ledger"]
 
 
+def test_the_wide_film_is_on_the_local_youtube_byte_for_byte(
+    made: tuple[DemoRun, dict[str, Any]],
+) -> None:
+    run, report = made
+    wide = next(film for film in report["films"] if film["orientation"] == "HORIZONTAL")
+    copy = Path(report["uploaded"])
+    assert copy.read_bytes() == Path(wide["path"]).read_bytes()
+    assert report["watch"].endswith(f"/youtube/watch/{copy.stem}")
+    assert any("to the LOCAL stand-in for YouTube" in line for line in run.said)
+
+
 def test_a_storyboard_of_six_pictures(made: tuple[DemoRun, dict[str, Any]]) -> None:
     _, report = made
     with Image.open(report["contact_sheet"]) as sheet:
@@ -78,7 +89,7 @@ def test_it_says_what_how_far_how_long_and_what_it_asks(
     made: tuple[DemoRun, dict[str, Any]],
 ) -> None:
     run, report = made
-    assert any(re.search(r"\[4/6\] Clips: \d of 6, about \d+ s left", line) for line in run.said)
+    assert any(re.search(r"\[4/7\] Clips: \d of 6, about \d+ s left", line) for line in run.said)
     assert any("Spend 42 credits in the Flow simulator" in line for line in run.said)
     assert any("The demo agrees: simulated credits are free." in line for line in run.said)
     assert any("flowkit-mcp pair" in step for step in report["next"])

@@ -1,0 +1,43 @@
+"""What became of the films of a library on YouTube."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+
+import typer
+
+from flowkit_mcp.cli.status import looking
+from flowkit_mcp.config import Settings
+from flowkit_mcp.domain.publication import Publication
+from flowkit_mcp.errors import NotFound, PublishError, RequestError
+from flowkit_mcp.sdk import publication
+
+
+async def status(settings: Settings) -> int:
+    shown = False
+    async for line in _films(settings):
+        shown = True
+        typer.echo(line)
+    if not shown:
+        typer.echo("Nothing has been published from this library.")
+    return 0
+
+
+async def _films(settings: Settings) -> AsyncGenerator[str]:
+    try:
+        async with looking(settings) as kit:
+            for done in await publication.published(kit):
+                try:
+                    yield _film(await publication.look(kit, done))
+                except (PublishError, RequestError) as error:
+                    yield f"{_film(done)} (not looked at now: {error.message})"
+    except NotFound as error:
+        yield str(error)
+
+
+def _film(done: Publication) -> str:
+    at = datetime.fromtimestamp(done.created_at / 1000, UTC)
+    title = done.metadata["snippet"]["title"]
+    told = done.told() or "all is well"
+    return f"{at:%Y-%m-%d %H:%M} UTC  {title}  {done.url}  {done.privacy}, {done.channel}: {told}"
