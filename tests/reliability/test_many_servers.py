@@ -1,0 +1,199 @@
+"""Eight real servers on one library: one works, all answer; the one that works is killed, stopped, woken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from e2e.demo_run import environment, flowkit
+from mcp import Client, StdioServerParameters
+
+from flowkit_mcp.cli.ports import free_ports
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL"),
+    pytest.mark.timeout(300),
+]
+
+SERVERS = 8
+PATIENCE_S = 60.0
+#: The promise is 2 s on a machine of one's own (issue D); here others may be at work too.
+TAKEOVER_S = 10.0
+WORKS = "this process works the queue"
+
+
+class Place:
+    """A library, its simulator and the clients' processes."""
+
+    def __init__(self, folder: Path) -> None:
+        bridge, simulator = free_ports(2)
+        self.library = folder / "library"
+        self.simulator = simulator
+        self.env = {
+            "FLOWKIT_LIBRARY": str(self.library),
+            "FLOWKIT_PORT": str(bridge),
+            "FLOWKIT_SIMULATOR": f"http://127.0.0.1:{simulator}",
+            "FLOWKIT_AUTO_APPROVE_CREDITS": "1000",
+        }
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            flowkit(*command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=environment(**self.env),
+            encoding="utf-8",
+        )
+
+    @asynccontextmanager
+    async def client(self) -> AsyncGenerator[Client]:
+        server = StdioServerParameters(
+            command=sys.executable, args=flowkit("serve")[1:], env=self.env
+        )
+        async with Client(server) as client:
+            yield client
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        with contextlib.closing(sqlite3.connect(self.library / ".flowkit" / "flowkit.db")) as db:
+            db.row_factory = sqlite3.Row
+            return [dict(row) for row in db.execute(sql)]
+
+    @property
+    def leader(self) -> dict[str, Any]:
+        return self.rows("SELECT * FROM leader")[0]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Generator[Place]:
+    place = Place(tmp_path)
+    simulator = place.start("simulate", "--port", str(place.simulator), "--pace", "0.2")
+    yield place
+    simulator.terminate()
+    simulator.communicate(timeout=20)
+
+
+async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+    return result.structured_content or {}
+
+
+async def ready(client: Client) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not (await call(client, "status"))["ready"]:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.2)
+
+
+async def order(client: Client, name: str) -> int:
+    """A picture of somebody new; the job's id."""
+    await call(
+        client,
+        "add_character",
+        project="Shared",
+        characters=[{"name": name, "description": "a fox"}],
+    )
+    told = await call(client, "generate_image", project="Shared", characters=[name])
+    return told["jobs"][0]["job"]
+
+
+async def done(client: Client, job: int) -> None:
+    told = await call(client, "wait", jobs=[job])
+    assert told["jobs"][0]["state"] == "succeeded", told
+
+
+async def test_of_eight_servers_one_works_all_answer_and_a_killed_one_is_replaced(
+    place: Place,
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        worker = place.start("worker")
+        stack.callback(worker.communicate, timeout=20)
+        stack.callback(worker.kill)
+        await _until_led_by(place, worker.pid)
+        clients = [await stack.enter_async_context(place.client()) for _ in range(SERVERS)]
+        await ready(clients[0])
+        told = [(await call(client, "status"))["process"] for client in clients]
+        assert all(text.startswith(f"process {worker.pid} works the queue") for text in told), told
+        await call(clients[0], "create_project", name="Shared")
+        await done(clients[0], await order(clients[0], "Ada"))
+
+        generation = place.leader["generation"]
+        job = await order(clients[1], "Bea")
+        worker.kill()
+        killed = time.monotonic()
+        async with asyncio.timeout(PATIENCE_S):
+            while place.leader["generation"] == generation:
+                await asyncio.sleep(0.02)
+        assert time.monotonic() - killed < TAKEOVER_S
+        await done(clients[2], job)
+        assert place.leader["generation"] == generation + 1
+        told = [(await call(client, "status"))["process"] for client in clients]
+        assert [text for text in told].count(WORKS) == 1, told
+
+        times = {index: await _typical_answer(client) for index, client in enumerate(clients)}
+        leading = told.index(WORKS)
+        followers = [took for index, took in times.items() if index != leading]
+        assert max(statistics.median(followers), times[leading]) < 5 * min(
+            statistics.median(followers), times[leading]
+        ), times
+
+
+async def test_a_worker_that_was_stopped_is_not_replaced_and_goes_on_when_it_wakes(
+    place: Place,
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        worker = place.start("worker")
+        stack.callback(worker.communicate, timeout=20)
+        stack.callback(worker.kill)
+        await _until_led_by(place, worker.pid)
+        client = await stack.enter_async_context(place.client())
+        other = await stack.enter_async_context(place.client())
+        await ready(client)
+        await call(client, "create_project", name="Shared")
+        before = place.leader
+        os.kill(worker.pid, signal.SIGSTOP)
+        try:
+            job = await order(client, "Ada")
+            await asyncio.sleep(2)  # four campaigns of each of the others
+            assert (place.leader["generation"], place.leader["pid"]) == (
+                before["generation"],
+                worker.pid,
+            )
+            for one in (client, other):
+                assert (await call(one, "status"))["process"].startswith(f"process {worker.pid}")
+            assert place.rows(f"SELECT state FROM job WHERE id = {job}") == [{"state": "queued"}]
+        finally:
+            os.kill(worker.pid, signal.SIGCONT)
+        await done(client, job)
+        assert place.leader["generation"] == before["generation"]
+
+
+async def _until_led_by(place: Place, pid: int) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with contextlib.suppress(sqlite3.OperationalError, IndexError):
+                if place.leader["pid"] == pid:
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def _typical_answer(client: Client) -> float:
+    """Seconds; the median of twenty."""
+    took: list[float] = []
+    for _ in range(20):
+        before = time.perf_counter()
+        await call(client, "list_projects")
+        took.append(time.perf_counter() - before)
+    return statistics.median(took)
