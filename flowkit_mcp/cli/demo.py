@@ -69,9 +69,7 @@ def demo(
     return 0 if report.ok else 1
 
 
-async def _demo(
-    out: Path, kind: Kind, window: Window | None, where: Stage, begun: float
-) -> Report:
+async def _demo(out: Path, kind: Kind, window: Window | None, where: Stage, begun: float) -> Report:
     bridge, service_port = free_ports(2)
     settings = _settings(out, bridge, service_port)
     with _alone(settings):
