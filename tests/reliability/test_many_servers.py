@@ -134,7 +134,7 @@ async def test_of_eight_servers_one_works_all_answer_and_a_killed_one_is_replace
         worker.kill()
         killed = time.monotonic()
         async with asyncio.timeout(PATIENCE_S):
-            while place.leader["generation"] == generation:
+            while place.leader["generation"] == generation:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
         assert time.monotonic() - killed < TAKEOVER_S
         await done(clients[2], job)
