@@ -36,7 +36,7 @@ from flowkit_mcp.media.binaries import find_ffmpeg
 from flowkit_mcp.media.files import MediaStore
 from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.providers.flow.provider import FlowProvider
-from flowkit_mcp.store import jobs, operations, takes
+from flowkit_mcp.store import jobs, money, operations, takes
 from flowkit_mcp.store.database import Database, Tx
 from flowkit_mcp.store.lock import LeaderLock
 from flowkit_mcp.store.migrate import migrate, newest, schema_version
@@ -263,6 +263,7 @@ class FlowKit:
 
         Raises:
             Conflict: the slot is at work on something else, and no other take is asked for.
+            OverBudget: it would exceed the project's or the day's budget.
         """
         paid = isinstance(request, PaidRequest)
         async with self.db.transaction() as tx:
@@ -270,6 +271,8 @@ class FlowKit:
                 made = await self._made_already(tx, request)
                 if made is not None:
                     return made, False
+            if paid and await jobs.live_job(tx, request.fingerprint) is None:
+                await money.check_room(tx, request.project_id, credits, self.clock.now())
             job, new = await jobs.enqueue(
                 tx,
                 now=self.clock.now(),
@@ -440,5 +443,5 @@ class FlowKit:
             ),
             facts_trouble=await asyncio.to_thread(facts_trouble, self.settings.flow_facts),
             jobs=await jobs.count_by_state(self.db),
-            spent_credits=await operations.spent(self.db),
+            spent_credits=await money.spent(self.db),
         )

@@ -96,6 +96,13 @@ class ApprovalNeeded(RequestError):
     default_hint = "Ask the person, then call again with their answer."
 
 
+class OverBudget(RequestError):
+    """It would spend more than the person has set for a project or a day; nothing was sent."""
+
+    code = "BUDGET"
+    default_hint = "Only if the person wants to spend more: set_budget. Or choose a cheaper model."
+
+
 class LibraryTooNew(RequestError):
     """The database was written by a newer FlowKit than this one."""
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.errors import ApprovalNeeded, RequestError
+from flowkit_mcp.sdk.money import budgets, check_budget
 from flowkit_mcp.server.context import Ctx, backstage
 from flowkit_mcp.server.desk import Proposal
 from flowkit_mcp.server.schemas import MAKES, StrictTool, tool
@@ -110,6 +111,7 @@ def _annotate(
 
 async def _ask(proposal: Proposal, approval: str | None, ctx: Ctx) -> Consent | Elicit[Consent]:
     stage = backstage(ctx)
+    await check_budget(stage.kit, proposal.project_id, proposal.credits)
     free = proposal.credits <= stage.kit.settings.auto_approve_credits
     if free and proposal.question is None:
         return Consent()
@@ -143,9 +145,13 @@ async def _wording(kit: FlowKit, proposal: Proposal) -> str:
     if len(proposal.lines) > _LISTED:
         lines.append(f"- and {len(proposal.lines) - _LISTED} more")
     things = "\n".join(lines)
+    left = "".join(
+        f", {budget.left} left of the {budget.scope}'s budget of {budget.limit}"
+        for budget in await budgets(kit, proposal.project_id)
+    )
     short = account.credits is not None and account.credits < proposal.credits
     warning = " This is more than the balance." if short else ""
     return (
         f"Spend {proposal.credits} credits in {where}?\n{things}\n"
-        f"In all {proposal.credits} credits; balance {balance}, tier {account.tier}.{warning}"
+        f"In all {proposal.credits} credits; balance {balance}, tier {account.tier}{left}.{warning}"
     )

@@ -11,6 +11,7 @@ from mcp.types import CallToolResult
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Slot
+from flowkit_mcp.domain.requests import PaidRequest
 from flowkit_mcp.errors import FlowKitError, NotReady, RequestError
 from flowkit_mcp.sdk.jobs import Job, Planned
 from flowkit_mcp.sdk.overview import live_job
@@ -89,7 +90,12 @@ class Batch:
             credits=sum(planned.credits for planned in self.planned),
             lines=tuple(lines),
             carry_out=self.start,
+            project_id=self._project(),
         )
+
+    def _project(self) -> str | None:
+        paid = (p.request for p in self.planned if isinstance(p.request, PaidRequest))
+        return next((request.project_id for request in paid), None)
 
     async def start(self) -> CallToolResult:
         """Put everything that was planned into the queue; what is refused now does not hide what was started.

@@ -32,6 +32,8 @@ class Proposal:
     lines: tuple[str, ...]
     carry_out: Callable[[], Awaitable[CallToolResult]]
     question: str | None = None
+    #: Whose budget it keeps to.
+    project_id: str | None = None
 
     @property
     def what(self) -> str:

@@ -219,22 +219,6 @@ async def rename_account(tx: Tx, provider: str, old: str, new: str) -> None:
         )
 
 
-async def spent(reads: Reads, *, project_id: str | None = None, since: int = 0) -> int:
-    """Credits of calls that were accepted and not refunded, plus those whose outcome is unknown.
-
-    What a person gave up was accepted, or may have been, so it counts.
-    """
-    found = await reads.all(
-        """SELECT coalesce(sum(o.credits_estimate), 0) AS n FROM operation o JOIN job j ON j.id = o.job_id
-            WHERE (o.state IN ('intended','submitted','done','unknown','abandoned')
-                OR (o.state = 'failed' AND json_extract(o.reply, '$.charged') IN ('yes','unknown')))
-              AND o.intended_at >= :since AND (:p IS NULL OR j.project_id = :p)""",
-        since=since,
-        p=project_id,
-    )
-    return int(found[0]["n"])
-
-
 # ---- gate, pacing, account -------------------------------------------------------------------
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 
 from flowkit_mcp.domain.models import Account, Gate, Job, JobState, MediaKind, Operation
+from flowkit_mcp.domain.money import Budget
 from flowkit_mcp.domain.policy import Verb, poll_delay
 from flowkit_mcp.domain.requests import paid_request_of
-from flowkit_mcp.errors import FlowKitError, OutcomeUnknown, Rejected, Transient
+from flowkit_mcp.errors import FlowKitError, OutcomeUnknown, OverBudget, Rejected, Transient
 from flowkit_mcp.providers.base import Brief, Provider, Submission
-from flowkit_mcp.store import jobs, operations, takes
+from flowkit_mcp.store import jobs, money, operations, takes
 from flowkit_mcp.store.database import Tx
 from flowkit_mcp.work.brief import BriefWriter, pictures_of
 from flowkit_mcp.work.record import media_of_job
@@ -152,6 +153,10 @@ class PaidPath:
                 if await self._held_back(tx, job, provider, account, via, probe=probe):
                     await shop.move(tx, job, JobState.QUEUED, "held_back", run_at=now)
                     return None
+                budget = await money.over(tx, job, brief.credits, now)
+                if budget is not None:
+                    await self._ask_for_more(tx, job, budget, brief.credits)
+                    return None
                 return await operations.intend(
                     tx,
                     job,
@@ -164,6 +169,19 @@ class PaidPath:
                     now=now,
                     next_submit_at=int(now + spacing),
                 )
+
+    async def _ask_for_more(self, tx: Tx, job: Job, budget: Budget, credits: int) -> None:
+        day = " or call resolve_job with action 'retry' tomorrow" if budget.scope == "day" else ""
+        await self._shop.move(
+            tx,
+            job,
+            JobState.NEEDS_ATTENTION,
+            "needs_attention",
+            reason=OverBudget.code,
+            message=f"{budget.says_no(credits)}. Nothing was sent. If the person wants it, raise the budget with "
+            f"set_budget and it goes on by itself{day}; or cancel_job",
+            data=budget.model_dump(),
+        )
 
     async def _held_back(
         self,

@@ -174,6 +174,10 @@ CREATE TABLE provider_state (               -- gate, pacing and account; kept ac
   checks TEXT CHECK (checks IS NULL OR json_valid(checks)), updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE setting (                      -- what the person decided for the whole library, e.g. the day's budget
+  name TEXT PRIMARY KEY, value TEXT NOT NULL CHECK (json_valid(value)), updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE leader (
   one INTEGER PRIMARY KEY CHECK (one = 1), generation INTEGER NOT NULL, pid INTEGER NOT NULL, version TEXT NOT NULL,
   started_at INTEGER NOT NULL, heartbeat_at INTEGER NOT NULL,
@@ -181,6 +185,22 @@ CREATE TABLE leader (
 ) STRICT;
 
 -- ---- views -------------------------------------------------------------------------------------
+
+CREATE VIEW ledger AS                       -- one row a call that may cost: what it took, what came back, what nobody knows
+  SELECT o.id, o.intended_at, j.project_id, j.video_id, j.scene_id, s.display_order AS scene, j.character_id,
+         j.orientation, j.stage, o.job_id, j.kind, o.provider, o.account, o.state, o.credits_estimate AS price,
+         CASE WHEN o.state IN ('intended','submitted','done','unknown','abandoned')
+                OR (o.state = 'failed' AND json_extract(o.reply, '$.charged') IN ('yes','unknown'))
+              THEN o.credits_estimate ELSE 0 END AS credits,
+         CASE WHEN o.state = 'failed' AND json_extract(o.reply, '$.charged') = 'refunded'
+              THEN o.credits_estimate ELSE 0 END AS refunded,
+         CASE WHEN o.state = 'unknown' OR (o.state = 'failed' AND json_extract(o.reply, '$.charged') = 'unknown')
+              THEN o.credits_estimate ELSE 0 END AS unknown,
+         EXISTS (SELECT 1 FROM job q JOIN operation p ON p.job_id = q.id        -- the slot had been paid for before
+                  WHERE q.project_id IS j.project_id AND p.id < o.id AND q.scene_id IS j.scene_id
+                    AND q.character_id IS j.character_id AND q.orientation IS j.orientation AND q.stage IS j.stage
+                    AND p.state IN ('submitted','done','unknown','abandoned')) AS retake
+    FROM operation o JOIN job j ON j.id = o.job_id LEFT JOIN scene s ON s.id = j.scene_id;
 
 CREATE VIEW stale_take AS                   -- clips and larger versions made from something that is not selected any more,
   SELECT t.id FROM take t                   -- however far upstream; what is edited in its own slot stands for itself
