@@ -1,0 +1,29 @@
+"""`--seed` and `--kills` of the walks (known when pytest is started on this folder), and the line that sums up."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from tally import TALLY
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    with contextlib.suppress(ValueError):  # the chaos runs have a --seed too
+        parser.addoption("--seed", type=int, default=1, help="seed of the walks")
+    parser.addoption("--kills", type=int, default=120, help="kills of the walk through both lanes")
+
+
+@pytest.fixture
+def walk_seed(request: pytest.FixtureRequest) -> int:
+    return int(str(request.config.getoption("--seed", default=1)))
+
+
+@pytest.fixture
+def walk_kills(request: pytest.FixtureRequest) -> int:
+    return int(str(request.config.getoption("--kills", default=120)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if TALLY.jobs:
+        terminalreporter.write_line(f"crash: {TALLY}")

@@ -1,0 +1,33 @@
+"""What the crash tests of one run did, for the line at its end."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Tally:
+    """Counted by worlds that run side by side, in threads."""
+
+    kills: int = 0
+    faults: int = 0
+    jobs: int = 0
+    double: int = 0
+    lost: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, **more: int) -> None:
+        with self._lock:
+            for name, number in more.items():
+                setattr(self, name, getattr(self, name) + number)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} kills, {self.faults} faults, {self.jobs} jobs: "
+            f"{self.double} double charges, {self.lost} lost results"
+        )
+
+
+#: Of this run of pytest.
+TALLY = Tally()
