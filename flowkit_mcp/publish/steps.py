@@ -31,6 +31,11 @@ class Standing(BaseModel):
         return self.upload == "processed" or self.processing == "succeeded"
 
     @property
+    def state(self) -> str:
+        """`uploadStatus`, and `processed` as soon as it is; a rejection may come after that and counts."""
+        return "processed" if self.processed and not self.refused else self.upload
+
+    @property
     def refused(self) -> bool:
         return self.upload in ("failed", "rejected", "deleted")
 

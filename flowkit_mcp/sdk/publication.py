@@ -99,7 +99,7 @@ async def look(kit: FlowKit, done: Publication) -> Publication:
         found = await asyncio.to_thread(ask)
     except Exception as error:  # Google's libraries raise many kinds; `translated` knows them
         raise translated(error, datetime.fromtimestamp(now / 1000, UTC)) from None
-    processing = "deleted" if found is None else "processed" if found.processed else found.upload
+    processing = "deleted" if found is None else found.state
     async with kit.db.transaction() as tx:
         if done.job_id is not None:
             await publications.spend(tx, done.job_id, "units", 1, now)

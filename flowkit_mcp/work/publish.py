@@ -238,9 +238,9 @@ class Publisher:
                 continue
             if name == "thumbnail" and _short(film):
                 standing = await self._look(job, request, done)
-                if not standing.processed and not standing.refused:
-                    if await self._looked(job) < self._pace.looks:
-                        raise _Later
+                busy = not standing.processed and not standing.refused
+                if busy and await self._looked(job) < self._pace.looks:
+                    raise _Later
             state = await self._step(job, request, done, name)
             async with shop.db.transaction() as tx:
                 done = await publications.set_step(tx, done.id, name, state, shop.clock.now())
@@ -374,7 +374,7 @@ async def keep_standing(shop: Workshop, done: Publication, standing: steps.Stand
         await publications.set_standing(
             tx,
             done.id,
-            processing="processed" if standing.processed else standing.upload,
+            processing=standing.state,
             trouble=standing.reason,
             privacy=standing.privacy,
             now=shop.clock.now(),
