@@ -12,7 +12,7 @@ PYTEST := $(RUN) pytest -q --no-header
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-slow test-all test-crash test-browser chaos check format tool-table wheel setup clean
+.PHONY: help demo demo-browser test test-slow test-all test-crash test-browser chaos check format tool-table wheel setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ help: ## Show this list
 
 demo: setup ## Make a three-scene film with the local simulator (no account, no credits): OUT=./demo-film
 	@"$(BIN)/flowkit-mcp" demo --out "$(OUT)" $(ARGS)
+
+demo-browser: setup ## The same through a real Chromium with the extension: ARGS="--headless --lane labs"
+	@"$(BIN)/flowkit-mcp" demo --browser --out "$(OUT)" $(ARGS)
 
 test: setup ## The quick suite: no network, no ffprobe, no Node, no browser
 	@$(PYTEST) -n auto -m "$(QUICK)" $(ARGS)

@@ -26,7 +26,7 @@ from flowkit_mcp.simulator.site import Site
 
 READY_S = 20.0
 LOOK_EVERY_S = 0.1
-SHOT_EVERY_S = 6.0
+SHOT_EVERY_S = 15.0
 
 log = logging.getLogger("flowkit.demo")
 
@@ -71,13 +71,20 @@ async def in_chromium(
             await _limited(_open(service, chromium), "Flow does not open in the browser")
             book = PairingBook(settings.pairing_file, Clock())
             before = {profile.instance for profile in book.profiles()}
-            task = asyncio.create_task(_join(settings, book, chromium, window.shots, say))
-            task.add_done_callback(_complain)
+            tasks = [
+                asyncio.create_task(_pair(settings, book, chromium, say), name="pairing"),
+                asyncio.create_task(_watch(service, chromium), name="watching"),
+            ]
+            if window.shots is not None:
+                tasks.append(asyncio.create_task(_shots(chromium, window.shots), name="shots"))
+            for task in tasks:
+                task.add_done_callback(_complain)
             try:
                 yield service
             finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
                 if window.shots is not None:
                     await _shoot(chromium, window.shots, "end")
                 # This profile is deleted with its key: nobody will come back under its name.
@@ -89,13 +96,11 @@ async def in_chromium(
 async def _open(service: Simulator, chromium: Chromium) -> None:
     flow = service.service
     account = flow.account()
-    await chromium.open_flow(account.lane, account.name, flow.projects(account.name)[-1].id)
+    await chromium.open_flow(account.lane, account.name, flow.projects(account.name)[0].id)
     await chromium.open_panel()
 
 
-async def _join(
-    settings: Settings, book: PairingBook, chromium: Chromium, shots: Path | None, say: Say
-) -> None:
+async def _pair(settings: Settings, book: PairingBook, chromium: Chromium, say: Say) -> None:
     """Pair when FlowKit listens; the extension then keeps the link by itself, over restarts too."""
     while not taken(settings.port):  # noqa: ASYNC110 - another process tells us nothing
         await asyncio.sleep(LOOK_EVERY_S)
@@ -103,10 +108,26 @@ async def _join(
         chromium.pair(str(book.issue_code(settings.port))), "the panel does not take the code"
     )
     say("The code from flowkit-mcp pair is in the panel: paired.")
+
+
+async def _watch(service: Simulator, chromium: Chromium) -> None:
+    """Show FlowKit's own project when it makes one: there the film can be seen coming."""
+    flow = service.service
+    account = flow.account()
+    before = {project.id for project in flow.projects(account.name)}
+    while True:
+        for project in flow.projects(account.name):
+            if project.id not in before:
+                await chromium.show_project(account.lane, project.id)
+                return
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _shots(chromium: Chromium, folder: Path) -> None:
     number = 0
-    while shots is not None:
+    while True:
         number += 1
-        await _shoot(chromium, shots, str(number))
+        await _shoot(chromium, folder, f"{number:02}")
         await asyncio.sleep(SHOT_EVERY_S)
 
 
@@ -137,4 +158,4 @@ async def _limited(work: Coroutine[Any, Any, None], words: str) -> None:
 
 def _complain(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("the browser was not paired: %s", error)
+        log.error("%s: %r", task.get_name(), error)

@@ -23,6 +23,7 @@ from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.models import Gate, JobState
 from flowkit_mcp.errors import FlowKitError
 from flowkit_mcp.media.binaries import find_ffmpeg, version
+from flowkit_mcp.simulator.chromium_find import NoChromium, chromium_version, find_chromium
 from flowkit_mcp.store.engine import Damaged, sqlite_version
 from flowkit_mcp.store.migrate import newest, schema_version
 
@@ -63,6 +64,7 @@ async def examine(settings: Settings) -> AsyncGenerator[Check]:
     yield _program()
     yield _library(settings)
     yield await _ffmpeg(settings)
+    yield await asyncio.to_thread(_chromium)
     led = is_led(settings)
     check, status = await _database(settings, led)
     yield check
@@ -115,6 +117,21 @@ async def _ffmpeg(settings: Settings) -> Check:
     except FlowKitError as error:
         return Check(name="ffmpeg", verdict="broken", found=error.message, next=error.hint)
     return Check(name="ffmpeg", verdict="ok", found=found)
+
+
+def _chromium() -> Check:
+    """Only for the demo: real work goes through the person's own Chrome, whichever it is."""
+    use = "for demo --browser"
+    try:
+        binary = find_chromium()
+    except NoChromium as error:
+        return Check(
+            name="Chromium",
+            verdict="ok",
+            found=f"{error.message}; only {use}, which says how to get one",
+        )
+    named = chromium_version(binary) or "one"
+    return Check(name="Chromium", verdict="ok", found=f"{named} at {binary}, {use}")
 
 
 async def _database(settings: Settings, led: bool) -> tuple[Check, Status | None]:

@@ -67,7 +67,7 @@ class Chromium:
             stdin=PIPE,
             stdout=DEVNULL,
             stderr=DEVNULL,
-            env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
+            env=_environment(folder),
             start_new_session=True,  # Ctrl-C in a terminal is for us; the keeper hears of our end
         )
         try:
@@ -106,6 +106,11 @@ class Chromium:
             f"location.href === {json.dumps(page)} && document.readyState === 'complete'",
         )
 
+    async def show_project(self, lane: Lane, project: str) -> None:
+        """Open another project in a tab in front, for whoever watches. Calls go on in the tab they were made in."""
+        told = await self.devtools.send("Target.createTarget", url=PROJECTS[lane] + project)
+        self.flow = str(told["targetId"])
+
     async def open_panel(self) -> None:
         """Beside the Flow tab, as a click on the extension's button does; in a tab if that does not work."""
         tab = next(
@@ -119,7 +124,7 @@ class Chromium:
         if tab is not None:
             with contextlib.suppress(DevToolsRefused):
                 await self.devtools.send("Extensions.triggerAction", id=EXTENSION_ID, targetId=tab)
-                for _ in range(20):
+                for _ in range(50):
                     if found := await self._panel():
                         self.panel = found
                         return
@@ -175,6 +180,12 @@ def _flags(site: Site, profile: Path, extension: Path, *, headless: bool) -> lis
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         flags.insert(0, "--no-sandbox")  # as root it does not start otherwise
     return flags
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Ours without proxies; what it leaves in temporary folders goes with its own."""
+    ours = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    return ours | ({"TMPDIR": str(folder)} if sys.platform == "linux" else {})
 
 
 def _room(binary: Path) -> str | None:

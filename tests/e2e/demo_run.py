@@ -30,11 +30,11 @@ def flowkit(*arguments: str) -> list[str]:
 class DemoRun:
     """One `flowkit-mcp demo --json`; its progress is on stderr."""
 
-    def __init__(self, out: Path, cwd: Path) -> None:
+    def __init__(self, out: Path, cwd: Path, *more: str) -> None:
         self.out = out
         self.said: list[str] = []
         self.process = subprocess.Popen(
-            flowkit("demo", "--json", "--out", str(out)),
+            flowkit("demo", "--json", "--out", str(out), *more),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
