@@ -226,7 +226,8 @@ class Production:
         )
 
     async def _films(self) -> None:
-        await self._run(FILMS, "merge", wanted=True)
+        # one larger clip among many would have all others encoded to its size
+        await self._run(FILMS, "merge", options={"use_upscales": False}, wanted=True)
 
     async def _upload(self) -> str:
         """The wide film, once; where it can be seen."""

@@ -56,9 +56,9 @@ class Inspector:
             [
                 str(self._binary), "--cli", "-e", f"FLOWKIT_LIBRARY={self._library}",
                 "-e", "FLOWKIT_PORT=47998", sys.executable, "-m", "flowkit_mcp", "serve",
-                "--protocol-era", era, "--format", "json", *arguments,
+                "--protocol-era", era, "--format", "json", "--connect-timeout", "50000", *arguments,
             ],
-            capture_output=True, text=True, timeout=60, check=False, env=os.environ, cwd=self._library.parent,
+            capture_output=True, text=True, timeout=90, check=False, env=os.environ, cwd=self._library.parent,
         )  # fmt: skip
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout.splitlines()[0])["result"]
