@@ -235,7 +235,7 @@ async def _one(kit: FlowKit, id: int) -> CallToolResult:
 async def cancel_job(
     ctx: Ctx,
     job: JobName,
-    pause: Annotated[bool, Field(description="Of an upload; resolve_job retry goes on")] = False,
+    pause: Annotated[bool, Field(description="An upload")] = False,
 ) -> CallToolResult:
     """Stop a job that has not ended. Before it is sent nothing is charged; what is already at the provider may still
     finish there and be charged.

@@ -93,8 +93,8 @@ async def upload(
     again: bool = False,
     dry_run: bool = True,
 ) -> Proposal:
-    """Publish the newest film on YouTube, private by default. Look with a dry run first: what would be sent (texts left
-    out are proposed), what is wrong, what became of earlier uploads. dry_run=false asks the person.
+    """Publish a film on YouTube, private by default. A dry run shows what would be sent (what is left out is proposed)
+    and what is wrong; dry_run=false asks the person.
     """
     kit = kit_of(ctx)
     home = await find_video(kit, video, project)
@@ -215,4 +215,4 @@ async def _report(kit: FlowKit, home: Video, plan: UploadPlan) -> CallToolResult
     )
 
 
-TOOLS = (spending(upload, "Publish on YouTube", MAKES),)
+TOOLS = (spending(upload, "Publish", MAKES),)
