@@ -20,6 +20,8 @@ from pydantic_core import ErrorDetails
 from flowkit_mcp.errors import BugError, FlowKitError, InvalidSetting
 
 _SHOWN = 3
+#: Of an error's text, in characters: a name of 100 kB is not said back.
+_LONGEST = 2000
 
 #: What is left out is the protocol's default: not idempotent, open world.
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
@@ -57,13 +59,13 @@ class StrictTool(Tool):
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
     ) -> Any:
         if unknown := [name for name in arguments if name not in self._properties]:
-            raise ToolError(str(self._complaint(unknown, self._mistakes(arguments))))
+            raise ToolError(_told(self._complaint(unknown, self._mistakes(arguments))))
         try:
             return await super().run(arguments, context, convert_result)
         except UnexpectedToolError as error:
             cause = error.__cause__
             if isinstance(cause, FlowKitError):
-                raise ToolError(str(cause)) from cause
+                raise ToolError(_told(cause)) from cause
             # the server logs the trace; the model is told what it can do about a bug
             raise UnexpectedToolError(
                 str(BugError(f"{self.name} ended with {type(cause).__name__}"))
@@ -72,8 +74,8 @@ class StrictTool(Tool):
             cause = error.__cause__
             if isinstance(cause, ValidationError):
                 found = cause.errors(include_url=False)
-                raise ToolError(str(self._complaint([], found))) from cause
-            raise ToolError(str(cause or error)) from cause
+                raise ToolError(_told(self._complaint([], found))) from cause
+            raise ToolError(_told(cause or error)) from cause
 
     @property
     def _properties(self) -> Mapping[str, Any]:
@@ -163,9 +165,8 @@ def _say(item: ErrorDetails, schema: dict[str, Any]) -> str:
         case "literal_error" | "enum":
             expected = str((item.get("ctx") or {}).get("expected", ""))
             values = [value.strip(" '") for value in expected.replace(" or ", ",").split(",")]
-            return (
-                f"{field!r} must be one of {expected}, not {given!r}{_nearest(str(given), values)}"
-            )
+            nearest = _nearest(str(given)[:60], values)
+            return f"{field!r} must be one of {expected}, not {_short(given)}{nearest}"
         case "model_type":
             return f"{field!r} must be an object, not {_short(given)}"
         case "value_error":
@@ -205,6 +206,12 @@ def _nearest(word: str, names: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     close = close or [name for name in names if word and (word in name or name in word)][:1]
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def _told(error: BaseException) -> str:
+    """Its text; what the caller made too long loses its middle, for the next step stands at the end."""
+    text = str(error)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} … {text[-_LONGEST // 2 :]}"
 
 
 def _short(value: Any) -> str:

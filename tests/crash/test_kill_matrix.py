@@ -66,6 +66,8 @@ def copy(originals: dict[Kind, World], tmp_path: Path) -> Copy:
 def test_the_matrix_has_every_step_that_the_worker_announces() -> None:
     announced: set[str] = set()
     for file in Path(flowkit_mcp.work.__path__[0]).glob("*.py"):
+        if file.name == "publish.py":  # tests/publish/test_publish_kill.py
+            continue
         announced |= set(re.findall(r'on_step\("(\w+)"\)', file.read_text(encoding="utf-8")))
     assert announced == {*PAID, *LARGER, *LOCAL, *HOUSE} - {"sent_no_reply"}
 
