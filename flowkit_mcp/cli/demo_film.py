@@ -306,4 +306,4 @@ def _share(line: dict[str, Any]) -> float:
     if line["state"] == "succeeded":
         return 1.0
     told = str(line.get("progress") or "0%")
-    return min(0.9, float(told.rstrip("%")) / 100)
+    return min(0.9, float(told.partition("%")[0]) / 100)  # "97%, 5.6 of 5.6 MB sent"
