@@ -19,6 +19,7 @@ from flowkit_mcp.domain.models import (
 )
 from flowkit_mcp.domain.models import Project as ProjectRow
 from flowkit_mcp.domain.models import Video as VideoRow
+from flowkit_mcp.domain.money import Ledger
 from flowkit_mcp.domain.publication import Publication
 from flowkit_mcp.domain.requests import Merge
 from flowkit_mcp.errors import InvalidSetting, NotReady
@@ -26,11 +27,12 @@ from flowkit_mcp.media.files import slug
 from flowkit_mcp.sdk.character import Character
 from flowkit_mcp.sdk.cut import complete, marks
 from flowkit_mcp.sdk.jobs import GenerationResult, Job, Planned
+from flowkit_mcp.sdk.plan_check import PlanCheck, PlanWishes, check_plan
 from flowkit_mcp.sdk.publication import PublishResult, execute_publish, publish, published
 from flowkit_mcp.sdk.publish_plan import UploadPlan, Wishes, plan_publish
 from flowkit_mcp.sdk.rows import check_names, one_line
 from flowkit_mcp.sdk.scene import Scene
-from flowkit_mcp.store import catalog, takes
+from flowkit_mcp.store import catalog, money, takes
 
 PROJECT_CHANGEABLE = {"name", "description", "story", "language", "style", "status"}
 VIDEO_CHANGEABLE = {"title", "description", "orientation", "privacy", "tags"}
@@ -291,6 +293,16 @@ class Video:
     async def slots(self) -> list[Slot]:
         """All slots of all scenes."""
         return await takes.slots_of_video(self.kit.db, self.id)
+
+    # ---- money -------------------------------------------------------------------------------
+
+    async def check_plan(self, wishes: PlanWishes | None = None) -> PlanCheck:
+        """What all that is missing would cost, and what is wrong with the plan. Free. Raises NotConnected."""
+        return await check_plan(self.kit, self.id, wishes)
+
+    async def ledger(self) -> Ledger:
+        """What this video has cost so far, scene by scene."""
+        return await money.ledger(self.kit.db, self.project.id, self.id)
 
     # ---- the film ----------------------------------------------------------------------------
 

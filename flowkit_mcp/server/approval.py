@@ -25,7 +25,7 @@ from flowkit_mcp.server.schemas import MAKES, StrictTool, tool
 _LISTED = 12
 
 Planner = Callable[..., Awaitable[Proposal]]
-ApprovalId = Annotated[str | None, Field(description="Only from an APPROVAL_NEEDED error")]
+ApprovalId = Annotated[str | None, Field(description="From APPROVAL_NEEDED")]
 
 
 class Consent(BaseModel):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Orientation
@@ -37,14 +37,13 @@ OneOrMore = BeforeValidator(_as_list)
 # server's instructions and in the errors here: at each argument it would be a fifth of tools/list.
 InProject = str | None
 InVideo = str | None
-SceneName = Annotated[Handle, Field(description="Number or id")]
+SceneName = Handle
 Scenes = Annotated[list[Handle] | None, OneOrMore]
 Names = Annotated[list[str] | None, OneOrMore]
 OneOrientation = Literal["VERTICAL", "HORIZONTAL"] | None
 Orientations = Annotated[
     list[Literal["VERTICAL", "HORIZONTAL"]] | None,
     OneOrMore,
-    Field(description="Default: the video's"),
 ]
 Detail = Literal["concise", "full"]
 JobName = Handle

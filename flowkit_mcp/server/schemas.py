@@ -24,17 +24,13 @@ _SHOWN = 3
 _LONGEST = 2000
 
 #: What is left out is the protocol's default: not idempotent, open world.
-READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
+READS = ToolAnnotations(read_only_hint=True, destructive_hint=False)
 #: Adds something to the library each time it is called.
-ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
+ADDS = ToolAnnotations(read_only_hint=False, destructive_hint=False)
 #: Sets something that can be set back; the same call twice changes nothing more.
-SETS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
+SETS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True)
 #: Overwrites or takes away something that is not kept elsewhere.
-OVERWRITES = ToolAnnotations(
-    read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False
-)
+OVERWRITES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True)
 #: Ends or decides something for good, at the provider too.
 DECIDES = ToolAnnotations(read_only_hint=False, destructive_hint=True)
 #: Makes media at the provider, and may cost credits.

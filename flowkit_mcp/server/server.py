@@ -28,7 +28,7 @@ Order of work:
 4. add_video, add_scene (many at once; continues="previous" for a seamless join).
 5. generate_image(video, missing=true), wait; again until nothing is missing. Look at the pictures with the person; \
 edit_image or new_take=true until they are right: pictures are cheap, clips are not.
-6. generate_video(video, missing=true), wait. upscale if wanted.
+6. check_plan; generate_video(video, missing=true), wait. upscale if wanted.
 7. merge, wait: the film's path.
 
 Making returns jobs at once; wait blocks at most 50 s, call it again while done=false. get_project shows what is \
@@ -36,7 +36,8 @@ missing or stale. Every result says what to call next.
 Spending asks the person, with the price; never approve for them. A call that is repeated does not pay twice; \
 another attempt is new_take=true. If a job needs attention, tell the person and call resolve_job with their answer.
 Handles: names, titles, ids, "3" for scene 3, "41" for job 41. A scene number needs its video; video may be left \
-out where the project has only one, project where the title is unique."""
+out where the project has only one, project where the title is unique. \
+Default orientations: the video's."""
 
 
 def build(settings: Settings, *, kit: FlowKit | None = None) -> MCPServer[Backstage]:

@@ -10,6 +10,7 @@ from flowkit_mcp.server.tools import (
     flow,
     generate,
     jobs,
+    money,
     projects,
     publish,
     scenes,
@@ -20,12 +21,12 @@ from flowkit_mcp.server.tools import (
 _ORDER: list[str] = list(
     "status create_project list_projects get_project update_project "
     "add_character update_character upload_image add_video update_video "
-    "add_scene update_scene move_scene remove "
+    "add_scene update_scene move_scene remove check_plan set_budget "
     "generate_image edit_image generate_video upscale "
     "wait list_jobs cancel_job resolve_job select_take trim merge thumbnail upload flow_library".split()
 )
 
-_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit, cut, publish, flow)
+_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit, cut, publish, flow, money)
 
 ALL: tuple[StrictTool, ...] = tuple(
     sorted(

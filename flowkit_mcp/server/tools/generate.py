@@ -37,11 +37,9 @@ from flowkit_mcp.server.handles import (
 )
 
 Missing = Annotated[bool, Field(description="Everything still empty or stale in the video")]
-ModelName = Annotated[
-    str | None, Field(description="Family or key; status(detail='full') lists them")
-]
+ModelName = Annotated[str | None, Field(description="See status(detail='full')")]
 Seed = Annotated[int | None, Field(ge=0)]
-NewTake = Annotated[bool, Field(description="Another take where one is done")]
+NewTake = bool
 Sides = Sequence[Literal["VERTICAL", "HORIZONTAL"]] | None
 PlanScene = Callable[[Scene, Orientation], Awaitable[Planned]]
 
@@ -150,8 +148,7 @@ async def generate_video(
     new_take: NewTake = False,
 ) -> Proposal:
     """Make clips of scenes: from their first frames (generate_image first), from pictures of their cast, from words, or
-    from the clip they continue. Returns jobs at once; asks the person, with the price of all. Then wait, and merge or
-    upscale.
+    from the clip they continue. Returns jobs at once; asks the person, with the price of all.
     """
     _something(scenes, missing, new_take)
     batch = Batch(kit_of(ctx), again="call generate_video again", only_missing=missing)
@@ -190,7 +187,7 @@ async def upscale(
     new_take: NewTake = False,
 ) -> Proposal:
     """Make larger versions of clips or first frames in use, kept beside them as files of their own. Returns jobs at
-    once; asks the person if it costs. merge joins the clips as they are.
+    once; asks the person if it costs.
     """
     _something(scenes, missing, new_take)
     stage, size = _larger(what, resolution)
