@@ -162,6 +162,8 @@ class SentCall(_Frozen):
     media: MediaKind
     #: (client_ref, remote_id) of earlier calls on this account: the canary for derived ids.
     proven: tuple[tuple[str, str], ...] = ()
+    #: Which of those made clips.
+    proven_clips: frozenset[str] = frozenset()
     #: Upscales are named after their source, not after a seed.
     source: str | None = None
     resolution: str | None = None

@@ -163,20 +163,20 @@ async def settle(
     await log(tx, op.job_id, f"operation_{state}", now, operation=op.id, **(reply or {}))
 
 
-async def proven(reads: Reads, provider: str, account: str) -> tuple[tuple[str, str], ...]:
-    """(client_ref, remote_id) of the newest accepted calls: the canary for ids derived from our refs.
+async def proven(reads: Reads, provider: str, account: str) -> tuple[tuple[str, str, bool], ...]:
+    """(client_ref, remote_id, was it a clip) of the newest accepted calls: the canary for ids derived from our refs.
 
     Larger versions are left out: Flow names them otherwise.
     """
     found = await reads.all(
-        """SELECT client_ref, remote_id FROM operation
+        """SELECT client_ref, remote_id, job_id IN (SELECT id FROM job WHERE stage = 'video') AS clip FROM operation
             WHERE provider = :p AND account = :a AND remote_id IS NOT NULL
               AND job_id NOT IN (SELECT id FROM job WHERE kind IN ('UPSCALE_IMAGE','UPSCALE_VIDEO'))
               AND coalesce(json_extract(reply, '$.resolved'), '') <> 'attach' ORDER BY id DESC LIMIT 20""",
         p=provider,
         a=account,
     )
-    return tuple((item["client_ref"], item["remote_id"]) for item in found)
+    return tuple((item["client_ref"], item["remote_id"], bool(item["clip"])) for item in found)
 
 
 async def labels(reads: Reads, provider: str, via: str | None, beginning: str) -> list[str]:

@@ -130,12 +130,14 @@ async def _accepted(
 
 async def _call(shop: Workshop, job: Job, op: Operation) -> SentCall:
     sent = op.brief
+    proven = await operations.proven(shop.db, op.provider, op.account)
     return SentCall(
         client_ref=op.client_ref,
         via=op.via,
         age_s=(shop.clock.now() - await operations.lost_at(shop.db, op)) / 1000,
         media=media_of_job(job),
-        proven=await operations.proven(shop.db, op.provider, op.account),
+        proven=tuple((ref, remote) for ref, remote, _ in proven),
+        proven_clips=frozenset(ref for ref, _, clip in proven if clip),
         source=sent.get("source"),
         resolution=sent.get("resolution"),
         credits=op.credits_estimate,

@@ -228,6 +228,7 @@ async def test_a_lost_picture_is_found_by_its_batch_in_the_listing(
     call = SentCall(
         client_ref=REF, via=PROFILE, age_s=10_000, media=MediaKind.IMAGE, project=PID,
         proven=(("a.b", derived("a")),),
+        proven_clips=frozenset({"a.b"}),
     )  # fmt: skip
     assert isinstance(await provider.look_up(call), Sent if known else CannotTell)
 

@@ -228,7 +228,13 @@ class TestFinding:
         pro.sim.fault("YhhmEf", "cut_before")
         with pytest.raises(OutcomeUnknown):
             await pro.submit(brief, ref)
-        lost = pro.lost(brief, ref, proven=((proven, done.media.remote_id),), age_s=600.0)
+        lost = pro.lost(
+            brief,
+            ref,
+            proven=((proven, done.media.remote_id),),
+            proven_clips=frozenset({proven}),
+            age_s=600.0,
+        )
         assert isinstance(await pro.flow.look_up(lost), NeverSent)
         never = pro.lost(brief, pro.flow.new_client_ref())
         assert isinstance(await pro.flow.look_up(never), NeverSent)

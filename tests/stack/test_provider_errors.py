@@ -101,7 +101,13 @@ class TestSubmits:
         with pytest.raises(OutcomeUnknown) as raised:
             await pro.submit(given, ref)
         assert raised.value.reason == row.reason or row.reason is None
-        lost = pro.lost(given, ref, proven=((proven, earlier.remote_id),), age_s=600.0)
+        lost = pro.lost(
+            given,
+            ref,
+            proven=((proven, earlier.remote_id),),
+            proven_clips=frozenset({proven}),
+            age_s=600.0,
+        )
         found = await pro.flow.look_up(lost)
         assert isinstance(found, Sent if row.made else NeverSent), found
         assert pro.sim.charged == charged + (given.credits if row.made else 0)

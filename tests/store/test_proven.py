@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowkit_mcp.domain.models import JobKind
+from flowkit_mcp.domain.models import JobKind, Stage
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.store.database import Database, Tx
 from flowkit_mcp.store.migrate import migrate
@@ -14,7 +14,14 @@ from flowkit_mcp.store.migrate import migrate
 
 async def accepted(tx: Tx, kind: JobKind, ref: str) -> None:
     job, _ = await jobs.enqueue(
-        tx, now=1, kind=kind, request={}, fingerprint=ref, provider="flow", priority=1
+        tx,
+        now=1,
+        kind=kind,
+        request={},
+        fingerprint=ref,
+        provider="flow",
+        priority=1,
+        stage=Stage.VIDEO if kind is JobKind.GENERATE_VIDEO else None,
     )
     op = await operations.intend(
         tx,
@@ -42,4 +49,4 @@ async def test_larger_versions_are_named_otherwise_and_neither_prove_nor_disprov
             await accepted(tx, JobKind.GENERATE_VIDEO, "clip")
             for number in range(30):  # however many of them came since
                 await accepted(tx, larger, f"larger {number}")
-        assert await operations.proven(db, "flow", "me") == (("clip", "id of clip"),)
+        assert await operations.proven(db, "flow", "me") == (("clip", "id of clip", True),)

@@ -63,7 +63,7 @@ async def look_up(
         return CannotTell(evidence="Flow does not show a result yet", again=True)
     if seen is None:
         return CannotTell(evidence="Flow answers the question for the result without data")
-    if not rule_is_proven(call.proven, labs=for_labs(call.client_ref)):
+    if not rule_is_proven(_canaries(call)):
         found = await listing.find(calls, call, now)
         if found is not None:
             return found
@@ -88,18 +88,28 @@ async def _without_an_id(calls: Calls, call: SentCall, grace_s: float, now: int)
     )
 
 
-def rule_is_proven(proven: Sequence[tuple[str, str]], *, labs: bool = False) -> bool:
-    """Whether earlier calls show that ids follow from seeds. Upscales are named otherwise and tell nothing.
+def _canaries(call: SentCall) -> list[tuple[str, str]]:
+    """Each lane for itself; pictures of lane `labs` were sent without seeds and tell nothing about the rule."""
+    labs = for_labs(call.client_ref)
+    return [
+        (ref, remote)
+        for ref, remote in call.proven
+        if for_labs(ref) is labs and (not labs or ref in call.proven_clips)
+    ]
 
-    Each lane for itself; pictures of lane `labs` were sent without seeds, so that a difference there tells nothing.
+
+def rule_is_proven(proven: Sequence[tuple[str, str]]) -> bool:
+    """Whether earlier calls show that ids follow from seeds: some do, and none contradicts.
+
+    Upscales are named otherwise and tell nothing.
     """
     telling = [
         derived(_seed(ref)) == media_id(remote)
         for ref, remote in proven
-        if not is_upscaled(remote) and not is_inline(remote) and for_labs(ref) is labs
+        if not is_upscaled(remote) and not is_inline(remote)
         if not remote.startswith("operation/")
     ]
-    return any(telling) if labs else bool(telling) and all(telling)
+    return bool(telling) and all(telling)
 
 
 def _expected(call: SentCall) -> str | None:
