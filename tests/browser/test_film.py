@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client
 from playwright.async_api import Playwright, expect
 from stage import Stage, stage
 from websockets.asyncio.connection import Connection
@@ -16,6 +17,7 @@ from websockets.asyncio.connection import Connection
 from flowkit_mcp import Orientation, Project
 from flowkit_mcp.media.probe import probe
 from flowkit_mcp.sdk.jobs import GenerationResult
+from flowkit_mcp.server.server import build
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.state import Lane
 
@@ -85,6 +87,27 @@ async def produce(at: Stage) -> None:
     )
 
 
+async def told_to_models(at: Stage) -> str:
+    """All that an MCP client would be told of this production, and what it is told when it asks for too much."""
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("status", {"detail": "full"}),
+        ("list_projects", {}),
+        ("get_project", {"project": "Harbour", "detail": "full"}),
+        ("list_jobs", {}),
+        ("check_plan", {"video": "Harbour"}),
+        ("flow_library", {"action": "list_projects"}),
+        ("merge", {"video": "Harbour", "dry_run": True}),
+        ("upload", {"video": "Harbour"}),
+        ("get_project", {"project": "../pairing.json"}),
+        ("resolve_job", {"job": "1", "action": "attach", "media_id": "x"}),
+    ]
+    async with Client(build(at.kit.settings, kit=at.kit), mode="auto") as client:
+        tools = await client.list_tools()
+        answers = [await client.call_tool(name, arguments) for name, arguments in asked]
+    assert sum(not answer.is_error for answer in answers) >= 6, answers
+    return "\n".join([tools.model_dump_json(), *(answer.model_dump_json() for answer in answers)])
+
+
 @pytest.mark.parametrize("lane", ["batchexecute", "labs"])
 async def test_a_film_and_no_secret_left_behind(
     tmp_path: Path,
@@ -106,6 +129,7 @@ async def test_a_film_and_no_secret_left_behind(
         found = secrets.by_kind()
         panel = await at.browser.panel()
         shown = await panel.locator("body").inner_text()
+        told = await told_to_models(at)
     found["pairing code"] = [at.code, at.code.rpartition(".")[2]]
     profile, library = tmp_path / "profile", tmp_path / "library"
     assert len(found["captcha token"]) >= 7
@@ -121,7 +145,9 @@ async def test_a_film_and_no_secret_left_behind(
             assert not [frame for frame in traffic if value in frame], kind
             assert value not in caplog.text, kind
             assert value not in shown, kind
+            assert value not in told, kind
     signed = re.compile(r"Signature=[0-9a-f]{16}")
+    assert not signed.search(told), "nor what a model is told"
     assert not signed.search(caplog.text), "nor a signed address in a log"
     assert any(signed.search(frame) for frame in traffic), "which the traffic does hold"
     keys = json.loads(at.settings.pairing_file.read_text(encoding="utf-8"))["profiles"]

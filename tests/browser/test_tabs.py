@@ -41,6 +41,20 @@ async def reload_the_extension(at: Stage) -> None:
     await at.browser.reload_extension()
 
 
+async def unload_the_tab_and_load_it_again(at: Stage) -> None:
+    """As Chrome does to save memory, and as a click on the tab does; the tab's number changes."""
+    worker = await at.browser.worker()
+    assert await worker.evaluate(
+        """async () => {
+            const urls = ['https://flow.google.com/*', 'https://labs.google/*'];
+            const [tab] = await chrome.tabs.query({ url: urls });
+            const unloaded = await chrome.tabs.discard(tab.id);
+            await chrome.tabs.reload(unloaded.id);
+            return unloaded.discarded;
+        }"""
+    )
+
+
 #: A script that hogs the page for five seconds.
 STUCK = """() => { setTimeout(() => {
     const until = Date.now() + 5000;
@@ -53,6 +67,7 @@ CALAMITIES = [
     go_elsewhere_and_come_back,
     restart_the_browser,
     reload_the_extension,
+    unload_the_tab_and_load_it_again,
 ]
 
 
