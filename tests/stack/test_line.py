@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mcp import Client
 from whole import Stack, stack
 
 from flowkit_mcp.app import Status
 from flowkit_mcp.domain.models import SelfCheck
+from flowkit_mcp.server.server import build
 from flowkit_mcp.simulator.state import Lane
 
 pytestmark = pytest.mark.e2e  # a simulator, a browser and a server each
@@ -65,6 +67,14 @@ async def test_facts_of_the_library_are_used_and_what_they_break_is_seen(tmp_pat
             "project.list": False,
             "account.models": True,
         }
+        async with Client(build(world.kit.settings, kit=world.kit), mode="auto") as client:
+            told = (await client.call_tool("status", {})).structured_content or {}
+        assert "project.list refused" in told["self_check"] or "changed" in told["self_check"]
+        await world.browser.pause(True)
+        await until(world, lambda now: now.browser.state == "paused")
+        async with Client(build(world.kit.settings, kit=world.kit), mode="auto") as client:
+            told = (await client.call_tool("status", {})).structured_content or {}
+        assert not told["ready"] and "play" in told["next"]
 
 
 async def test_facts_that_cannot_be_used_are_named_and_the_server_goes_on(tmp_path: Path) -> None:

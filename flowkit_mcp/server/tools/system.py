@@ -27,6 +27,7 @@ class Health(Result):
     library: str
     version: str
     process: str
+    self_check: str | None = None
     models: list[str] | None = None
     next: str
 
@@ -58,6 +59,7 @@ async def status(ctx: Ctx, detail: Detail = "concise") -> CallToolResult:
             library=now.library,
             version=now.version,
             process=_process(now),
+            self_check=_self_check(now, provider),
             models=models,
             next=step,
         )
@@ -95,11 +97,29 @@ async def _verdict(
         if provider.resume_at is None:
             step = "When the person has done so: resolve_job(action='reopen', provider='flow')."
         return False, f"{provider.gate.value}: {provider.message or provider.reason}", step
+    if provider.checks is not None and not now.browser.fine:
+        return False, now.browser.what, now.browser.next or "Call status again in a moment."
     if not provider.connected:
         return False, "the browser is not connected; jobs wait for it", NotConnected.default_hint
     if now.jobs.get(JobState.NEEDS_ATTENTION):
         return True, "connected; a job needs a decision", "Call list_jobs(show='attention')."
     return True, "connected and ready", "Call list_projects or create_project."
+
+
+def _self_check(now: Status, provider: ProviderState | None) -> str | None:
+    """What the free calls at first contact have shown, and what is wrong with the library's own facts."""
+    found = provider.checks.self_check if provider is not None and provider.checks else None
+    told: list[str] = []
+    if found is not None:
+        trouble = [f"{call.call} {call.state}" for call in found.calls if call.state != "ok"]
+        told.append(
+            f"Flow does not answer as expected (lane {found.lane}): {', '.join(trouble)}"
+            if trouble
+            else f"Flow answers as expected, lane {found.lane}"
+        )
+    if now.facts_trouble is not None:
+        told.append(f"ignored: {now.facts_trouble}")
+    return "; ".join(told) or None
 
 
 def _process(now: Status) -> str:
