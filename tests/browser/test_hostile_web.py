@@ -100,6 +100,19 @@ async def test_no_page_file_or_other_extension_gets_past_the_bridges_gate(
         assert "Receiving end does not exist" in message
 
 
+async def until_it_listens(port: int) -> None:
+    """The leader opens its port in a moment of its own."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        writer.close()
+        await writer.wait_closed()
+        return
+
+
 async def test_a_page_under_a_rebound_name_reads_nothing_from_the_port(
     tmp_path: Path, playwright: Playwright
 ) -> None:
@@ -110,6 +123,7 @@ async def test_a_page_under_a_rebound_name_reads_nothing_from_the_port(
         async with attackers_server(at.settings.port):  # before the name is bound to us
             await page.goto(f"http://{REBOUND}:{at.settings.port}/")
         await at.start_server()
+        await until_it_listens(at.settings.port)
         told = await page.evaluate(
             "() => fetch('/ext').then(async (reply) => [reply.status, await reply.text(), [...reply.headers.keys()]])"
         )

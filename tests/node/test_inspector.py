@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.node
+pytestmark = [
+    pytest.mark.node,
+    pytest.mark.timeout(400),
+]  # npm may have to fetch the Inspector first
 
 INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
 ROOT = Path(__file__).parents[2]
