@@ -12,7 +12,7 @@ PYTEST := $(RUN) pytest -q --no-header
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-browser test test-slow test-all test-crash test-browser chaos check format tool-table wheel setup clean
+.PHONY: help demo demo-browser test test-slow test-all test-crash test-browser chaos check format tool-table skill-errors wheel setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ wheel: setup ## Build the wheel and the source package into dist/
 
 tool-table: setup ## Write the generated table of tools into README.md
 	@"$(BIN)/python" scripts/tool_table.py
+
+skill-errors: setup ## Write the generated error catalogue of the skill flowkit-doctor
+	@"$(BIN)/python" scripts/skill_errors.py
 
 setup: # the environment; says nothing and takes no time when it is already right
 	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is missing: sudo apt-get install python3 python3-venv"; exit 1; }

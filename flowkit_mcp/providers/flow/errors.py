@@ -89,7 +89,9 @@ _LIBRARY = Row(
 )
 _BUSY = Row(RateLimited, "Flow is busy", retry_after_s=60, again=1)
 _ACCOUNT = Row(
-    Rejected, "Flow is not available to this account", "Use another Google account for Flow."
+    Rejected,
+    "Flow is not available to this account",
+    "Flow's own help says which accounts and regions may use it.",
 )
 _CONCURRENT = Row(RateLimited, "Flow waits for running jobs to end", retry_after_s=30)
 _DAILY = Row(
