@@ -1,4 +1,4 @@
-"""Write the error catalogue that the skill flowkit-doctor opens: `make skill-errors`. A test checks that it is up to date.
+"""Write the error catalogue that the skill flowkit-doctor opens: `make skill-errors`. A test looks after it.
 
 What each code means, whether it costs and what happens by itself comes from the program: the tree of `errors.py`,
 `domain/policy.py` and Flow's own reasons. Only what a job waits for is worded here (`WAITS_FOR`).
@@ -104,8 +104,8 @@ def page() -> str:
             ((f"`{reason}`", *row) for reason, row in WAITS_FOR.items()),
         ),
         "## What Flow itself says",
-        "Before acceptance none of these is charged. When one comes after acceptance the message says what became of the "
-        "credits.",
+        "Before acceptance none of these is charged. When one comes after acceptance the message says what became of "
+        "the credits.",
         _table(("reason", "means", "what to do"), _reasons()),
     ]
     return "\n\n".join(parts) + "\n"
