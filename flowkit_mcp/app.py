@@ -135,16 +135,16 @@ class FlowKit:
             await migrate(self.db)
             return
         deadline = asyncio.get_running_loop().time() + SCHEMA_PATIENCE_S
-        asked = False
         while (version := await schema_version(self.db)) != newest():
             if version > newest():
                 raise LibraryTooNew(
                     f"{self.db.path} has schema {version}, this FlowKit knows {newest()}"
                 )
-            if version and not asked:
+            leader = await operations.leader(self.db) if version else None
+            if leader is not None and not leader.resign_requested:
+                # again, if another old one has followed: a new term begins with the wish forgotten
                 async with self.db.transaction() as tx:
                     await operations.request_resign(tx)
-                asked = True
             if self._lock.try_acquire():
                 await migrate(self.db)
                 return

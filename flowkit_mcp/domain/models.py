@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Json
 
 
 class Row(BaseModel):
-    """Base of all rows: immutable, unknown columns are an error."""
+    """Base of all rows: immutable. Columns that a newer program has added meanwhile are passed over."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class Orientation(StrEnum):

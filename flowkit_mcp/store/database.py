@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -206,13 +207,28 @@ class Database:
         await self._writer.execute_fetchall(f"PRAGMA wal_autocheckpoint = {1000 if leading else 0}")
 
     async def backup(self, to: Path) -> None:
-        """A consistent copy in one new file."""
-        async with self._lock:
-            await self._writer.execute_fetchall("VACUUM INTO :to", {"to": str(to)})
+        """A consistent copy in one file, which is whole and synced before it gets the name `to`.
+
+        An earlier copy of that name stays until then. Raises sqlite3.Error, OSError.
+        """
+        part = to.with_name(f"{to.name}.part")
+        part.unlink(missing_ok=True)
+        try:
+            async with self._lock:
+                await self._writer.execute_fetchall("VACUUM INTO :to", {"to": str(part)})
+            await asyncio.to_thread(_sync, part)
+            part.replace(to)
+        finally:
+            part.unlink(missing_ok=True)
 
     async def quick_check(self) -> str:
         """`ok`, or what SQLite found wrong."""
         return str(next(iter((await self.all("PRAGMA quick_check"))[0].values())))
+
+
+def _sync(file: Path) -> None:
+    with file.open("r+b") as written:
+        os.fsync(written.fileno())
 
 
 def marks(values: Sequence[Any], prefix: str) -> tuple[str, dict[str, Any]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from importlib import resources
-from pathlib import Path
 
 from flowkit_mcp.errors import LibraryTooNew
 from flowkit_mcp.store.database import APPLICATION_ID, Database, Reads
@@ -44,7 +43,7 @@ async def migrate(db: Database) -> list[int]:
             f"{db.path} has schema {before}, this FlowKit knows up to {known[-1][0]}"
         )
     if 0 < before < known[-1][0]:
-        await _backup(db, before)
+        await db.backup(db.path.with_name(f"backup-v{before}.db"))
     applied: list[int] = []
     for version, sql in known:
         async with db.transaction() as tx:
@@ -56,12 +55,6 @@ async def migrate(db: Database) -> list[int]:
             await tx.run(f"PRAGMA user_version = {version}")
             applied.append(version)
     return applied
-
-
-async def _backup(db: Database, version: int) -> None:
-    target: Path = db.path.with_name(f"backup-v{version}.db")
-    target.unlink(missing_ok=True)
-    await db.backup(target)
 
 
 def statements(sql: str) -> list[str]:

@@ -39,16 +39,13 @@ async def ledger(reads: Reads, project_id: str, video_id: str | None = None) -> 
         p=project_id,
     )
     scenes = await reads.all(
-        f"""SELECT scene, {_SUMS} FROM ledger
-             WHERE video_id = :v AND scene_id IN (SELECT id FROM scene WHERE removed_at IS NULL)
-             GROUP BY scene ORDER BY scene""",
+        """SELECT scene, credits, retakes, refunded, unknown, calls FROM scene_spending
+            WHERE video_id = :v AND scene_id IN (SELECT id FROM scene WHERE removed_at IS NULL) ORDER BY scene""",
         v=video_id,
     )
     (film,) = await reads.all(
-        """SELECT coalesce(sum(a.duration_ms), 0) / 1000.0 AS s FROM render r JOIN asset a ON a.id = r.asset_id
-             JOIN video v ON v.id = r.video_id
-            WHERE v.project_id = :p AND (:v IS NULL OR v.id = :v) AND r.number =
-              (SELECT max(n.number) FROM render n WHERE n.video_id = r.video_id AND n.orientation = r.orientation)""",
+        """SELECT coalesce(sum(film_s), 0) AS s FROM video_spending
+            WHERE project_id = :p AND (:v IS NULL OR video_id = :v)""",
         p=project_id,
         v=video_id,
     )

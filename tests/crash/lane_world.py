@@ -31,6 +31,7 @@ from flowkit_mcp.domain.models import Job, JobState
 from flowkit_mcp.providers.flow.ids import Seeds
 from flowkit_mcp.store.database import Database
 from flowkit_mcp.store.lock import LeaderLock
+from flowkit_mcp.store.migrate import newest
 
 H = Orientation.HORIZONTAL
 T = TypeVar("T")
@@ -190,7 +191,10 @@ class LaneWorld:
 
             file = settings_of(self.folder, self.port, self.simulator).database
             _until(
-                lambda: file.exists() and bool(self.rows("PRAGMA user_version")[0]["user_version"])
+                lambda: (
+                    file.exists()
+                    and self.rows("PRAGMA user_version")[0]["user_version"] == newest()
+                )
             )
             return self.ask(made)
         finally:

@@ -5,14 +5,28 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import random
+import re
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from flowkit_mcp.domain.models import (
+    Asset,
+    Character,
+    Job,
+    JobEvent,
+    Operation,
+    Project,
+    ProviderState,
+    Render,
+    Row,
+    Take,
+    Video,
+)
 from flowkit_mcp.errors import LibraryTooNew
 from flowkit_mcp.store.database import Database
-from flowkit_mcp.store.migrate import migrate, newest, schema_version, statements
+from flowkit_mcp.store.migrate import migrate, migrations, newest, schema_version, statements
 
 
 async def test_a_cancelled_transaction_is_never_left_open_nor_half_written(tmp_path: Path) -> None:
@@ -98,7 +112,8 @@ def test_eight_processes_starting_at_once_apply_each_migration_once(tmp_path: Pa
     answers = [results.get(timeout=60) for _ in processes]
     for process in processes:
         process.join(60)
-    assert sorted(map(str, answers)) == sorted(["[1]", *["[]"] * 7]), answers
+    whole = str([version for version, _ in migrations()])
+    assert sorted(map(str, answers)) == sorted([whole, *["[]"] * 7]), answers
 
 
 async def test_a_newer_library_is_refused(tmp_path: Path) -> None:
@@ -133,3 +148,43 @@ def test_statements_are_split_where_they_end() -> None:
     for statement in found:
         connection.execute(statement)
     connection.close()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Project, Character, Video, Asset, Take, Job, Operation, JobEvent, Render, ProviderState],
+)
+async def test_a_models_fields_are_its_tables_columns_and_a_column_more_is_passed_over(
+    tmp_path: Path, model: type[Row]
+) -> None:
+    """Models ignore what they do not know, so that an older process can read on; what they know must be there."""
+    table = re.sub(r"(?<!^)(?=[A-Z])", "_", model.__name__).lower()
+    async with Database.open(tmp_path / "x.db") as db:
+        await migrate(db)
+        found = await db.all("SELECT name FROM pragma_table_info(:t)", t=table)
+        assert {item["name"] for item in found} == set(model.model_fields)
+    assert model.model_config["extra"] == "ignore"
+
+
+async def test_a_copy_is_whole_or_not_there_and_an_earlier_one_stays_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "backup-v1.db"
+    async with Database.open(tmp_path / "x.db") as db:
+        await migrate(db)
+        await db.backup(copy)
+        before = copy.read_bytes()
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            await db.backup(copy)
+        monkeypatch.undo()
+        assert copy.read_bytes() == before
+        assert {file.name for file in tmp_path.iterdir()} >= {"x.db", copy.name}
+        assert not list(tmp_path.glob("*.part"))
+    async with Database.open(copy) as db:
+        assert await schema_version(db) == newest()
+        assert await db.quick_check() == "ok"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from fake_provider import Accepted, FakeProvider
 from film import account_seen, good, scene_of
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings
 from flowkit_mcp.domain.models import JobState
 from flowkit_mcp.providers.base import ImageBrief
-from flowkit_mcp.store import operations
+from flowkit_mcp.store import migrate, operations
+from flowkit_mcp.store.database import Database
+from flowkit_mcp.store.lock import LeaderLock
 
 H = Orientation.HORIZONTAL
 
@@ -97,3 +100,41 @@ async def test_jobs_left_running_by_a_dead_leader_are_orphans_at_once(
         slot = await scene.orientation_slot(Orientation.VERTICAL)
         assert slot.image.media_id == "media-of-the-dead"
     assert accepted.submits == 1, "only the job without an intent was sent"
+
+
+async def test_a_newer_version_asks_every_older_leader_that_follows_to_let_go(
+    settings: Settings, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = migrate.migrations()
+    lock = LeaderLock(settings.leader_lock)
+    assert lock.try_acquire()
+    async with Database.open(settings.database) as db:
+        with monkeypatch.context() as older:
+            older.setattr(migrate, "migrations", lambda: whole[:1])
+            await migrate.migrate(db)
+
+        async def term(pid: int) -> None:
+            async with db.transaction() as tx:
+                await operations.begin_leadership(tx, pid=pid, version="older", now=1)
+
+        async def opened() -> int:
+            async with FlowKit.open(settings, provider=provider) as kit:
+                return await migrate.schema_version(kit.db)
+
+        await term(1)
+        newer = asyncio.create_task(opened())
+        try:
+            for pid in (2, 3):  # as if one older window after the other had won the lock
+                await _asked_to_resign(db)
+                await term(pid)
+            await _asked_to_resign(db)
+        finally:
+            lock.release()
+        assert await newer == whole[-1][0]
+
+
+async def _asked_to_resign(db: Database) -> None:
+    version = await db.version()
+    async with asyncio.timeout(15):
+        while (leader := await operations.leader(db)) is None or not leader.resign_requested:
+            version = await db.changed(version, 5)

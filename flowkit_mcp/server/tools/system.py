@@ -127,7 +127,10 @@ def _process(now: Status) -> str:
         return "this process works the queue"
     if now.leader is None:
         return "no process works the queue yet"
-    return f"process {now.leader.pid} works the queue; this one serves tools"
+    told = f"process {now.leader.pid} works the queue; this one serves tools"
+    if now.leader.version != now.version:
+        told += f" (FlowKit {now.leader.version} there, {now.version} here: restart the older one)"
+    return told
 
 
 TOOLS = (tool(status, "Status", READS),)
