@@ -12,7 +12,7 @@ PYTEST := $(RUN) pytest -q --no-header
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-browser test test-slow test-all test-crash test-browser chaos check format tool-table skill-errors wheel setup clean
+.PHONY: help demo demo-browser test test-slow test-all test-crash test-browser chaos check format tool-table skill-errors mcpb wheel setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ format: setup ## Mend what ruff can mend
 
 wheel: setup ## Build the wheel and the source package into dist/
 	@$(RUN) hatchling build
+
+mcpb: setup ## Build and validate the bundle for Claude Desktop into dist/ (needs npm)
+	@"$(BIN)/python" scripts/mcpb.py
 
 tool-table: setup ## Write the generated table of tools into README.md
 	@"$(BIN)/python" scripts/tool_table.py

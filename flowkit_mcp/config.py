@@ -101,8 +101,7 @@ class Settings(BaseModel):
         env = os.environ if env is None else env
         values: dict[str, Any] = {}
         for name in cls.model_fields:
-            text = env.get(f"FLOWKIT_{name.upper()}")
-            if text:
+            if text := _given(env, name):
                 values[name] = text
         values |= {name: value for name, value in given.items() if value is not None}
         library = Path(values.get("library") or cls._default_library("simulator" in values))
@@ -127,3 +126,23 @@ class Settings(BaseModel):
     def _default_library(simulated: bool) -> Path:
         base = Path(platformdirs.user_data_dir("FlowKit", appauthor=False))
         return base / ("simulated" if simulated else "library")
+
+
+def simulator_asked(env: Mapping[str, str] | None = None) -> bool:
+    """Whether `FLOWKIT_SIMULATE` asks for the simulator: how a plugin or bundle passes the person's choice on.
+
+    Raises:
+        InvalidSetting: it is neither a yes nor a no.
+    """
+    said = _given(os.environ if env is None else env, "simulate").lower()
+    if said in ("", "0", "false", "no", "off"):
+        return False
+    if said in ("1", "true", "yes", "on"):
+        return True
+    raise InvalidSetting(f"FLOWKIT_SIMULATE is {said!r}", hint="Set it to true or false.")
+
+
+def _given(env: Mapping[str, str], name: str) -> str:
+    """The value of `FLOWKIT_<NAME>`; empty also where a host passed its own placeholder on, unfilled."""
+    text = env.get(f"FLOWKIT_{name.upper()}", "").strip()
+    return "" if text.startswith("${") else text

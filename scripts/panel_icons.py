@@ -1,6 +1,6 @@
-"""Draw the extension's icons: a clapperboard with a play mark, in the four sizes that Chrome asks for.
+"""Draw the icons: a clapperboard with a play mark, in the four sizes that Chrome asks for and the one of catalogues.
 
-Run it after a change here; the PNGs in extension/icons/ are kept in git. Drawn eight times as large
+Run it after a change here; the PNGs are kept in git. Drawn eight times as large
 and reduced, so that edges are smooth; every line lies on a whole pixel of the smallest size, which has fewer stripes.
 """
 
@@ -10,7 +10,10 @@ from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw
 
-FOLDER = Path(__file__).parents[1] / "extension" / "icons"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "extension" / "icons"
+#: Shown by catalogues of plugins and by Claude Desktop.
+CATALOGUE = ROOT / ".claude-plugin" / "icon.png"
 INK = (27, 28, 29, 255)
 PAPER = (250, 250, 248, 255)
 TUNGSTEN = (240, 182, 91, 255)
@@ -64,6 +67,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for size, stripes in SIZES.items():
         icon(size, stripes).save(FOLDER / f"{size}.png", optimize=True)
+    icon(512, SIZES[128]).save(CATALOGUE, optimize=True)
 
 
 if __name__ == "__main__":

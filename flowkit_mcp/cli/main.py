@@ -18,7 +18,7 @@ import typer
 from flowkit_mcp import __version__
 from flowkit_mcp.cli import stopping, youtube
 from flowkit_mcp.cli.library import claim, settings_for
-from flowkit_mcp.config import SIMULATOR_PORT, Settings
+from flowkit_mcp.config import SIMULATOR_PORT, Settings, simulator_asked
 from flowkit_mcp.errors import FlowKitError
 
 app = typer.Typer(
@@ -124,6 +124,7 @@ def _root(  # pyright: ignore[reportUnusedFunction] - typer calls it
 @app.command()
 def serve(simulate: Simulate = False, library: Library = None, port: Port = None) -> None:
     """Serve one MCP client on stdin and stdout. This is what Claude Code and others start."""
+    simulate = simulate or simulator_asked()
     settings = claim(library, port, simulated=simulate)
     # late: start-up time; the other commands need no MCP.
     from flowkit_mcp.server import stdio
@@ -171,6 +172,7 @@ def demo(
 @app.command()
 def worker(simulate: Simulate = False, library: Library = None, port: Port = None) -> None:
     """Work the queue without an MCP client, until Ctrl-C."""
+    simulate = simulate or simulator_asked()
     settings = claim(library, port, simulated=simulate)
     # late: start-up time of serve.
     from flowkit_mcp.cli.worker import work

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flowkit_mcp.config import DEFAULT_PORT, Settings
+from flowkit_mcp.config import DEFAULT_PORT, Settings, simulator_asked
 from flowkit_mcp.errors import InvalidSetting
 
 
@@ -45,3 +45,18 @@ def test_an_unknown_setting_in_the_file_is_refused(tmp_path: Path) -> None:
 def test_simulated_work_has_a_folder_of_its_own() -> None:
     real, simulated = Settings.load({}), Settings.load({}, simulator="http://127.0.0.1:47816")
     assert real.library != simulated.library and simulated.simulated and not real.simulated
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"), [("true", True), ("1", True), ("false", False), ("", False)]
+)
+def test_a_plugin_passes_the_choice_of_the_simulator_on(said: str, asked: bool) -> None:
+    assert simulator_asked({"FLOWKIT_SIMULATE": said}) is asked
+
+
+def test_a_hosts_unfilled_placeholder_is_no_value() -> None:
+    env = {"FLOWKIT_SIMULATE": "${user_config.simulate}", "FLOWKIT_PORT": "${user_config.port}"}
+    assert not simulator_asked(env)
+    assert Settings.load(env).port == DEFAULT_PORT
+    with pytest.raises(InvalidSetting, match="FLOWKIT_SIMULATE"):
+        simulator_asked({"FLOWKIT_SIMULATE": "maybe"})
