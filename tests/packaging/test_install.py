@@ -1,4 +1,4 @@
-"""What people install FlowKit by: each form is of this version, starts this program, and is valid where a checker exists."""
+"""What people install FlowKit by: each form is of this version, starts this program, and is valid by its checker."""
 
 from __future__ import annotations
 
