@@ -26,11 +26,7 @@ from flowkit_mcp.domain.models import (
     Priority,
     ProviderState,
 )
-from flowkit_mcp.domain.requests import (
-    AnyRequest,
-    GenerateReference,
-    PaidRequest,
-)
+from flowkit_mcp.domain.requests import AnyRequest, GenerateReference, PaidRequest, SlotRequest
 from flowkit_mcp.errors import Conflict, LibraryTooNew, NotConnected
 from flowkit_mcp.media.binaries import find_ffmpeg
 from flowkit_mcp.media.files import MediaStore
@@ -266,8 +262,9 @@ class FlowKit:
             OverBudget: it would exceed the project's or the day's budget.
         """
         paid = isinstance(request, PaidRequest)
+        fills = isinstance(request, SlotRequest)
         async with self.db.transaction() as tx:
-            if paid and not request.take_number:
+            if fills and not request.take_number:
                 made = await self._made_already(tx, request)
                 if made is not None:
                     return made, False
@@ -285,7 +282,7 @@ class FlowKit:
                 scene_id=getattr(request, "scene_id", None),
                 character_id=getattr(request, "character_id", None),
                 orientation=getattr(request, "orientation", None),
-                stage=request.stage if paid else None,
+                stage=request.stage if fills else None,
                 priority=request.priority if priority is None else priority,
                 credits_estimate=credits,
             )
@@ -293,7 +290,7 @@ class FlowKit:
         return job, new
 
     @staticmethod
-    async def _made_already(tx: Tx, request: PaidRequest) -> Job | None:
+    async def _made_already(tx: Tx, request: SlotRequest) -> Job | None:
         if isinstance(request, GenerateReference):
             (slot,) = await takes.slots(tx, character_id=request.character_id)
         else:

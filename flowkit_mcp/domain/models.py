@@ -90,6 +90,8 @@ class JobKind(StrEnum):
     UPSCALE_IMAGE = "UPSCALE_IMAGE"
     #: Free calls about what lies at the provider: list, rename, trash.
     HOUSEKEEPING = "HOUSEKEEPING"
+    #: The first frame of a scene, cut from the end of the clip it continues.
+    LAST_FRAME = "LAST_FRAME"
     MERGE = "MERGE"
     PUBLISH = "PUBLISH"
 

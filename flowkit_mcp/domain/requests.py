@@ -188,6 +188,27 @@ class UpscaleImage(_Request):
         return Stage.IMAGE_UPSCALE
 
 
+class LastFrame(_Request):
+    """The first frame of a CONTINUATION: the last frame that is shown of its parent's clip, cut here for nothing."""
+
+    provider: ClassVar[str] = "local"
+
+    kind: Literal[JobKind.LAST_FRAME] = JobKind.LAST_FRAME
+    video_id: str
+    scene_id: str
+    orientation: Orientation
+    clip_take_id: str
+    end_s: float | None = None  #: where the clip is trimmed to end, in seconds; None: at its end
+
+    @property
+    def priority(self) -> Priority:
+        return Priority.IMAGE
+
+    @property
+    def stage(self) -> Stage:
+        return Stage.IMAGE
+
+
 class Merge(_Request):
     """The clips of a video joined in order into one film, as `cut` says."""
 
@@ -277,7 +298,9 @@ class Housekeeping(_Asked):
 
 
 PaidRequest = GenerateReference | GenerateImage | GenerateVideo | UpscaleVideo | UpscaleImage
-AnyRequest = PaidRequest | Merge | Publish | Housekeeping
+#: Those whose job ends in a take.
+SlotRequest = PaidRequest | LastFrame
+AnyRequest = SlotRequest | Merge | Publish | Housekeeping
 Request = Annotated[AnyRequest, Field(discriminator="kind")]
 
 _adapter: TypeAdapter[AnyRequest] = TypeAdapter(Request)
@@ -291,6 +314,6 @@ def request_of(job: Job) -> AnyRequest:
 def paid_request_of(job: Job) -> PaidRequest:
     """The request of a job that may cost."""
     request = request_of(job)
-    if isinstance(request, Merge | Publish | Housekeeping):
+    if not isinstance(request, PaidRequest):
         raise TypeError(f"job {job.id} ({job.kind}) never costs anything")
     return request

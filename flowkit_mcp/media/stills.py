@@ -18,6 +18,8 @@ from flowkit_mcp.media.probe import fraction, opened
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v"})
 _BT709 = 1
 _UNKNOWN_COLOUR = 2
+#: Half a frame of Flow's clips: where a clip is trimmed is rounded to the nearest frame (media/timeline.py).
+_HALF_FRAME_S = 0.5 / 24
 
 
 async def poster(video: Path, to: Path, at_s: float = 0.5, width: int | None = None) -> Path:
@@ -38,15 +40,22 @@ async def poster(video: Path, to: Path, at_s: float = 0.5, width: int | None = N
     return await asyncio.to_thread(work)
 
 
-async def last_frame(video: Path, to: Path) -> Path:
+async def last_frame(video: Path, to: Path, end_s: float | None = None) -> Path:
     """Save exactly the last frame of a clip in full size, for the next scene to start from.
+
+    With `end_s` the clip is taken to end there, and the frame is the last one shown before.
 
     PNG if a suffix of `to` says so, else JPEG of the highest quality.
 
     Raises:
         MediaError: the clip is damaged or `to` cannot be written.
     """
-    return await asyncio.to_thread(lambda: save(frame_at(video, None), to, quality=97))
+
+    def work() -> Path:
+        at_s = None if end_s is None else end_s - _HALF_FRAME_S
+        return save(frame_at(video, at_s), to, quality=97)
+
+    return await asyncio.to_thread(work)
 
 
 async def thumbnail_bytes(path: Path, max_px: int = 768) -> bytes:

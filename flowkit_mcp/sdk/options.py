@@ -35,6 +35,12 @@ class ImageOptions(EditOptions, total=False):
     new_take: bool
 
 
+class FrameOptions(ImageOptions, total=False):
+    """`last_frame`: the last frame of the clip that this scene continues, instead of a picture by a model."""
+
+    last_frame: bool
+
+
 class ReferenceOptions(ImageOptions, total=False):
     """`style`: the look that every picture of the project has; left out: none."""
 

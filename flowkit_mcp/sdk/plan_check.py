@@ -16,6 +16,7 @@ from flowkit_mcp.sdk.character import Character
 from flowkit_mcp.sdk.options import ClipSize, VideoMode, choose_model
 from flowkit_mcp.sdk.overview import NOUNS
 from flowkit_mcp.sdk.scene import Scene
+from flowkit_mcp.sdk.scene_sources import starts_from_clip
 from flowkit_mcp.store import catalog, money, takes
 
 RETAKES_PERCENT = 20
@@ -219,4 +220,8 @@ async def _mode(scene: Scene, wanted: VideoMode) -> Mode:
     if wanted != "auto":
         return wanted
     follower = await catalog.continued_by(scene.kit.db, scene.id)
-    return "start" if follower is None else "start_end"
+    if follower is None:
+        return "start"
+    sides = scene.video.orientations
+    cut = [await starts_from_clip(scene.kit, follower.id, side) for side in sides]
+    return "start" if all(cut) else "start_end"

@@ -15,7 +15,7 @@ from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.sdk.jobs import GenerationResult, Job
 from flowkit_mcp.sdk.options import (
     EditOptions,
-    ImageOptions,
+    FrameOptions,
     ImageUpscaleOptions,
     RefsOptions,
     UpscaleOptions,
@@ -66,13 +66,13 @@ class Scene(ScenePlans):
     # ---- the first frame -----------------------------------------------------------------------
 
     async def generate_image(
-        self, orientation: Orientation, **options: Unpack[ImageOptions]
+        self, orientation: Orientation, **options: Unpack[FrameOptions]
     ) -> Job:
         """Put the first frame into the queue; raises as `plan_image`."""
         return await Job.enqueue(self.kit, await self.plan_image(orientation, **options))
 
     async def execute_generate_image(
-        self, orientation: Orientation, **options: Unpack[ImageOptions]
+        self, orientation: Orientation, **options: Unpack[FrameOptions]
     ) -> GenerationResult:
         """Make the first frame now."""
         return await Job.execute(self.kit, await self.plan_image(orientation, **options))

@@ -12,21 +12,24 @@ from flowkit_mcp.domain.prompts import (
     image_prompt,
     video_prompt,
 )
-from flowkit_mcp.domain.requests import GenerateImage, GenerateVideo, UpscaleImage, UpscaleVideo
-from flowkit_mcp.errors import InvalidSetting, NotReady
-from flowkit_mcp.sdk.character import Character
+from flowkit_mcp.domain.requests import (
+    GenerateImage,
+    GenerateVideo,
+    LastFrame,
+    UpscaleImage,
+    UpscaleVideo,
+)
+from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.sdk.jobs import Planned
 from flowkit_mcp.sdk.options import VOICES, ClipSize, PictureSize, VideoMode, choose_model
-from flowkit_mcp.sdk.scene_state import SceneState
-from flowkit_mcp.store import catalog, takes
+from flowkit_mcp.sdk.scene_sources import SceneSources
+from flowkit_mcp.store import takes
 
 #: The shorter side of a clip in pixels, by what Flow calls its resolution.
 _LINES = {"360p": 360, "720p": 720, "1080p": 1080, "4K": 2160}
-#: Only clips up to 8 s can be extended (flow-wire §6.4); files may be a few frames longer.
-_LONGEST_EXTENDED_MS = 8500
 
 
-class ScenePlans(SceneState):
+class ScenePlans(SceneSources):
     """Each `plan_…` returns a `Planned`: the request, its price in credits, and what it is in words."""
 
     # ---- images ------------------------------------------------------------------------------
@@ -38,18 +41,27 @@ class ScenePlans(SceneState):
         model: str | None = None,
         new_take: bool = False,
         edit_prompt: str | None = None,
+        last_frame: bool = False,
         seed: int | None = None,
     ) -> Planned:
         """Check and price the first frame; `edit_prompt` edits the one in use.
 
         Every character of the scene is passed as a reference. A CONTINUATION is by default an edit of its
-        parent's image.
+        parent's image; with `last_frame` it is the last frame shown of its parent's clip, cut here for nothing and
+        handed to Flow when something is made from it.
 
         Raises:
-            NotReady: a reference, the parent's image or the image to edit is missing; names the tool.
+            NotReady: a reference, the parent's image or clip or the image to edit is missing; names the tool.
             InvalidSetting: the model, or more references than it takes. NotConnected: no catalogue yet.
         """
         slot = (await self.slots())[orientation, Stage.IMAGE]
+        if last_frame:
+            if edit_prompt is not None or model is not None or seed is not None:
+                raise InvalidSetting(
+                    "a last frame is cut from a clip: it has no model, seed or edit_prompt",
+                    hint="Leave them out, or edit the image afterwards with edit_image.",
+                )
+            return await self._plan_last_frame(orientation, slot, again=new_take)
         cast = [] if edit_prompt is not None else await self.cast()
         references = await self._references(cast)
         base: str | None = None
@@ -79,6 +91,22 @@ class ScenePlans(SceneState):
         )
         return self._planned(request, chosen, orientation, "image")
 
+    async def _plan_last_frame(
+        self, orientation: Orientation, slot: Slot, *, again: bool
+    ) -> Planned:
+        clip, end_s = await self._cut_from(orientation)
+        request = LastFrame(
+            project_id=self.project.id,
+            video_id=self.video.id,
+            scene_id=self.id,
+            orientation=orientation,
+            take_number=slot.takes + 1 if again else 0,
+            clip_take_id=clip,
+            end_s=end_s,
+        )
+        side = orientation.value.lower()
+        return Planned(request, 0, f"scene {self.number} {side} image (last frame)")
+
     # ---- clips -------------------------------------------------------------------------------
 
     async def plan_video(
@@ -97,7 +125,7 @@ class ScenePlans(SceneState):
 
         | mode | made from |
         |---|---|
-        | `auto` | `start_end` if a scene continues this one, else `start` |
+        | `auto` | `start_end` if a scene continues this one (but not from its last frame), else `start` |
         | `start` | the scene's image as first frame |
         | `start_end` | that, and the image of the scene that continues it as last frame |
         | `references` | pictures of everybody in the scene; no first frame |
@@ -164,7 +192,7 @@ class ScenePlans(SceneState):
                     "voices": _known(voices),
                 }
             case "extend":
-                return {"mode": mode, "extended_take_id": await self._parent_clip(orientation)}
+                return {"mode": mode, "extended_take_id": await self._extended_clip(orientation)}
             case _:
                 image = (await self.slots())[orientation, Stage.IMAGE]
                 start = self._in_use(image, "image to start from", "generate_image")
@@ -228,14 +256,14 @@ class ScenePlans(SceneState):
         """Check and price a larger version of the image in use, for posters and thumbnails.
 
         Raises:
-            NotReady: there is no image. InvalidSetting: it is a picture of the person's own, which Flow does not
-                enlarge (flow-wire §4.3), or the account cannot make that size.
+            NotReady: there is no image. InvalidSetting: it is a picture of the person's own or the frame of a clip,
+                which Flow does not enlarge (flow-wire §4.3), or the account cannot make that size.
         """
         slots = await self.slots()
         image = self._in_use(slots[orientation, Stage.IMAGE], "image to upscale", "generate_image")
-        if (await takes.take(self.kit.db, image)).job_id is None:
+        if (await takes.take(self.kit.db, image)).model is None:
             raise InvalidSetting(
-                f"the {orientation} image of scene {self.number} is a picture of the person's own",
+                f"the {orientation} image of scene {self.number} was not made by Flow",
                 hint="Flow enlarges only what it has made: call edit_image or generate_image first.",
             )
         chosen = await choose_model(
@@ -258,117 +286,6 @@ class ScenePlans(SceneState):
         asset = await takes.asset(self.kit.db, clip.asset_id)
         short = min(asset.width or 0, asset.height or 0)
         return next((name for name, lines in _LINES.items() if lines == short), "")
-
-    # ---- what things are made from -------------------------------------------------------------
-
-    def _in_use(self, slot: Slot, what: str, tool: str) -> str:
-        """The take of a slot that something is to be made from."""
-        if slot.filled and slot.take_id is not None:
-            return slot.take_id
-        raise NotReady(
-            f"scene {self.number} has no {slot.orientation} {what}",
-            hint=f"Call {tool} for scene {self.number} first, then wait.",
-        )
-
-    async def _references(self, cast: Sequence[Character]) -> list[str]:
-        ids: list[str] = []
-        missing: list[str] = []
-        for character in cast:
-            slot = await character.slot()
-            if slot.filled and slot.take_id is not None:
-                ids.append(slot.take_id)
-            else:
-                missing.append(character.name)
-        if missing:
-            raise NotReady(
-                f"scene {self.number} needs reference images of {', '.join(missing)}",
-                hint=f"Call generate_image with characters={missing!r} first, then wait.",
-            )
-        return ids
-
-    async def _shown(self) -> list[str]:
-        """References of everybody in the scene, who must be somebody."""
-        cast = await self.cast()
-        if not cast:
-            raise NotReady(
-                f"scene {self.number} has nobody whose reference images could be used",
-                hint="Call update_scene with characters=[…], or use mode='text'.",
-            )
-        return await self._references(cast)
-
-    def _check_room(self, model: Model, references: int) -> None:
-        if model.max_references and references > model.max_references:
-            raise InvalidSetting(
-                f"scene {self.number} has {references} references, {model.name} takes "
-                f"{model.max_references}",
-                hint="Take characters out of the scene or choose another model.",
-            )
-
-    async def _parent_image(self, orientation: Orientation) -> str:
-        parent = await catalog.scene(self.kit.db, self.row.parent_scene_id or "")
-        for slot in await takes.slots(self.kit.db, scene_id=parent.id):
-            if slot.orientation is orientation and slot.stage is Stage.IMAGE and slot.take_id:
-                return slot.take_id
-        raise NotReady(
-            f"scene {self.number} continues scene {parent.number}, which has no {orientation} image",
-            hint=f"Call generate_image for scene {parent.number} first, then wait.",
-        )
-
-    async def _end_image(self, orientation: Orientation, mode: VideoMode) -> str | None:
-        if mode == "start":
-            return None
-        follower = await catalog.continued_by(self.kit.db, self.id)
-        if follower is None:
-            if mode == "start_end":
-                raise NotReady(
-                    f"no scene continues scene {self.number}, so there is no image to end on",
-                    hint="Use mode='start', or add a CONTINUATION scene.",
-                )
-            return None
-        for slot in await takes.slots(self.kit.db, scene_id=follower.id):
-            if slot.orientation is orientation and slot.stage is Stage.IMAGE and slot.take_id:
-                return slot.take_id
-        raise NotReady(
-            f"scene {follower.number} continues scene {self.number}, and its {orientation} image is missing",
-            hint=f"Call generate_image for scene {follower.number} first, or use mode='start'.",
-        )
-
-    async def _parent_clip(self, orientation: Orientation) -> str:
-        """The clip that goes on in this scene. That the connected account knows it, is checked when it is sent."""
-        if self.row.chain_type is not ChainType.CONTINUATION or self.row.parent_scene_id is None:
-            raise NotReady(
-                f"scene {self.number} continues no other scene, so there is no clip to extend",
-                hint="Use another mode, or add the scene with continues=<scene>.",
-            )
-        parent = await catalog.scene(self.kit.db, self.row.parent_scene_id)
-        slots = await takes.slots(self.kit.db, scene_id=parent.id)
-        (slot,) = [s for s in slots if (s.orientation, s.stage) == (orientation, Stage.VIDEO)]
-        if not slot.filled or slot.take_id is None:
-            raise NotReady(
-                f"scene {self.number} extends the clip of scene {parent.number}, which has no "
-                f"{orientation} clip",
-                hint=f"Call generate_video for scene {parent.number} first, then wait.",
-            )
-        clip = await takes.take(self.kit.db, slot.take_id)
-        await self._check_extendable(clip, parent.number)
-        return clip.id
-
-    async def _check_extendable(self, clip: Take, number: int) -> None:
-        """Flow extends clips of families that have a key for it, not Omni's (flow-wire §6.4)."""
-        account = await self.kit.account()
-        able = list(dict.fromkeys(m.family for m in account.models if "extend" in m.modes))
-        made_by = next((model for model in account.models if model.key == clip.model), None)
-        if able and made_by is not None and made_by.family not in able:
-            raise NotReady(
-                f"the clip of scene {number} was made by {made_by.name}, whose clips Flow cannot extend",
-                hint=f"Make it again with model={able[0]!r} and new_take=true, or use another mode.",
-            )
-        length = (await takes.asset(self.kit.db, clip.asset_id)).duration_ms or 0
-        if length > _LONGEST_EXTENDED_MS:
-            raise NotReady(
-                f"the clip of scene {number} has {length / 1000:.1f} s, Flow extends up to 8 s",
-                hint="Make it again with duration_s=8 and new_take=true, or use another mode.",
-            )
 
     # ---- the request ---------------------------------------------------------------------------
 

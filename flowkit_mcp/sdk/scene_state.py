@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.models import Orientation, Slot, Stage, Take
+from flowkit_mcp.domain.models import ChainType, Orientation, Slot, Stage, Take
 from flowkit_mcp.domain.models import Project as ProjectRow
 from flowkit_mcp.domain.models import Scene as SceneRow
 from flowkit_mcp.domain.models import Video as VideoRow
@@ -38,6 +38,11 @@ class SceneState:
     def number(self) -> int:
         """Its place in the video, from 1."""
         return self.row.number
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on where another scene ends."""
+        return self.row.chain_type is ChainType.CONTINUATION
 
     async def cast(self) -> list[Character]:
         """Who is in it, in the order in which their references are passed."""

@@ -89,7 +89,10 @@ async def next_number(
 
 
 async def add_asset(tx: Tx, file: MediaFile, *, id: str, path: str, now: int) -> Asset:
-    """`path` is relative to the library."""
+    """`path` is relative to the library. A file that has its row already (a picture kept twice) is that asset."""
+    known = await tx.all("SELECT id, sha256 FROM asset WHERE path = :path", path=path)
+    if known and known[0]["sha256"] == file.sha256:
+        return await asset(tx, known[0]["id"])
     await tx.insert(
         "asset",
         id=id,
@@ -146,9 +149,10 @@ async def _made_from(reads: Reads, source: Take) -> list[Take]:
     return await rows(
         reads,
         Take,
-        """SELECT * FROM take WHERE stage IN ('video','upscale','image_upscale')
+        """SELECT * FROM take WHERE (stage IN ('video','upscale','image_upscale') OR :g = 'video')
               AND (made_from_id = :id OR ends_on_id = :id) ORDER BY number DESC""",
         id=source.id,
+        g=source.stage,
     )
 
 

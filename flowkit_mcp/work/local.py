@@ -1,4 +1,4 @@
-"""Jobs that need no provider: the merge."""
+"""Jobs that need no provider: the merge, and the last frame of a clip."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 
 from flowkit_mcp.domain.models import Job, JobState, MediaKind
 from flowkit_mcp.domain.policy import Verb
-from flowkit_mcp.domain.requests import Merge, request_of
+from flowkit_mcp.domain.requests import LastFrame, Merge, request_of
 from flowkit_mcp.media.merge import merge
+from flowkit_mcp.media.stills import last_frame
 from flowkit_mcp.store import catalog, jobs, takes
 from flowkit_mcp.work.workshop import Replaced, Workshop
 
@@ -17,9 +18,12 @@ REPORT_EVERY_S = 0.5
 async def run_local(shop: Workshop, job: Job) -> None:
     """A claimed local job, to its end. Cancelling the task leaves no half file."""
     request = request_of(job)
-    assert isinstance(request, Merge)
     try:
-        await _merge(shop, job, request)
+        if isinstance(request, LastFrame):
+            await _cut_frame(shop, job, request)
+        else:
+            assert isinstance(request, Merge)
+            await _merge(shop, job, request)
     except Replaced:
         raise
     except Exception as error:  # local work costs nothing: any error ends the job with its reason
@@ -97,4 +101,63 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
             render_id=render.id,
             progress=1.0,
             data={"render": render.id, "media": MediaKind.VIDEO},
+        )
+
+
+async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
+    """The picture is a take made from the clip; it is handed to Flow when something is made from it."""
+    clip = await takes.take(shop.db, request.clip_take_id)
+    source = await takes.asset(shop.db, clip.asset_id)
+    project = await catalog.project(shop.db, request.project_id)
+    video = await catalog.kept_video(shop.db, request.video_id)
+    scene = await catalog.scene(shop.db, request.scene_id)
+    place: takes.Place = {
+        "scene_id": scene.id,
+        "character_id": None,
+        "orientation": request.orientation,
+        "stage": request.stage,
+    }
+    number = await takes.next_number(shop.db, **place)
+    target = shop.media.take_path(
+        project=project.slug,
+        video=video.slug,
+        scene_number=scene.number,
+        orientation=request.orientation,
+        stage=request.stage,
+        number=number,
+        suffix=".png",
+    )
+    part = shop.media.part_for(target)
+    await last_frame(shop.media.absolute(source.path), part, request.end_s)
+    file = await shop.media.keep(part, target, MediaKind.IMAGE)
+    shop.on_step("frame_kept")
+    now = shop.clock.now()
+    async with shop.db.transaction() as tx:
+        number = await takes.next_number(tx, **place)  # a person's picture may have come between
+        asset = await takes.add_asset(
+            tx, file, id=shop.clock.new_id(), path=shop.media.relative(file.path), now=now
+        )
+        take = await takes.add_take(
+            tx,
+            id=shop.clock.new_id(),
+            number=number,
+            now=now,
+            select=True,
+            asset_id=asset.id,
+            job_id=job.id,
+            made_from_id=clip.id,
+            params={"end_s": request.end_s},
+            credits=0,
+            note="last frame of the clip it continues",
+            **place,
+        )
+        await shop.move(
+            tx,
+            job,
+            JobState.SUCCEEDED,
+            "succeeded",
+            take_id=take.id,
+            credits=0,
+            progress=1.0,
+            data={"take": take.id},
         )

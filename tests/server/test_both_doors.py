@@ -36,6 +36,8 @@ STEPS: list[Step] = [
     ("generate_video", "video", 1, {"mode": "references"}),
     ("generate_video", "video", 3, {"mode": "references"}),
     ("generate_video", "video", 3, {"mode": "extend"}),
+    ("generate_image", "image", 2, {"last_frame": True}),
+    ("generate_image", "image", 3, {"last_frame": True}),
     ("upscale", "upscale", 1, {}),
     # what is made
     ("generate_image", "image", None, {"seed": 2}),
@@ -45,7 +47,11 @@ STEPS: list[Step] = [
     ("edit_image", "edit", 1, {"prompt": "make it rain", "seed": 6}),
     ("generate_video", "video", 1, {"mode": "start", "model": "veo-lite", "seed": 7}),
     ("generate_video", "video", 1, {"mode": "start_end", "duration_s": 4, "seed": 8, "new_take": True}),
-    ("generate_video", "video", 2, {"mode": "references", "voices": ["kore"], "seed": 9}),
+    ("generate_image", "image", 2, {"last_frame": True, "new_take": True}),  # the two meet already
+    ("generate_video", "video", 1, {"mode": "start", "duration_s": 4, "seed": 12, "new_take": True}),
+    ("generate_image", "image", 2, {"last_frame": True, "new_take": True}),
+    ("generate_video", "video", 2, {"mode": "start", "seed": 13}),
+    ("generate_video", "video", 2, {"mode": "references", "voices": ["kore"], "seed": 9, "new_take": True}),
     ("generate_video", "video", 3, {"mode": "text", "resolution": "360p", "seed": 10}),
     ("generate_video", "video", 4, {"mode": "text", "seed": 11}),
     ("upscale", "upscale", 1, {"resolution": "1080p"}),
@@ -168,8 +174,9 @@ async def test_both_doors_lead_to_the_same(tmp_path: Path, lane: Lane) -> None:
     assert sdk.takes == tools.takes
     assert sdk.ledger == tools.ledger
     codes = [step.split(":")[0] for step in sdk.steps]
-    assert codes[:6] == ["NOT_READY"] * 6, sdk.steps[:6]
+    assert codes[:8] == ["NOT_READY"] * 8, sdk.steps[:8]
     assert codes[-8:] == ["NOT_READY", *["INVALID_SETTING"] * 7], sdk.steps[-8:]
-    made = sdk.steps[6:-8]
-    assert [one for one in made if "REJECTED" in one] == [made[9]], made
-    assert len(sdk.takes) == len(made) - 1
+    made = sdk.steps[8:-8]
+    assert [one for one in made if "REJECTED" in one] == [made[13]], made
+    assert [one for one in made if "NOT_READY" in one] == [made[7]], made
+    assert len(sdk.takes) == len(made) - 2

@@ -47,6 +47,28 @@ async def test_clips_are_made_without_first_frames_too(talk: Talk) -> None:
     assert "scene 2 vertical clip (text): 9 credits" in talk.person.questions[1]
 
 
+async def test_a_scene_starts_from_the_last_frame_of_the_clip_it_continues(talk: Talk) -> None:
+    await talk.production(scenes=1)
+    await talk.do("add_scene", video="Film", scenes=[{"prompt": "and on", "continues": 1}])
+    text = await talk.fail("generate_image", video="Film", scenes=[2], last_frame=True)
+    assert "Call generate_video for scene 1 first" in text
+    await talk.do("generate_image", video="Film", scenes=[1])
+    await talk.do("wait")
+    await talk.do("generate_video", video="Film", scenes=[1], mode="start")
+    await talk.do("wait")
+    asked = len(talk.person.asked)
+    started = await talk.do("generate_image", video="Film", missing=True, last_frame=True)
+    assert started["credits"] == 0
+    ended = {job["what"]: job for job in (await talk.do("wait"))["jobs"]}
+    assert ended.keys() == {"reference image of Mai", "scene 2 VERTICAL image"}
+    assert ended["scene 2 VERTICAL image"]["path"].endswith("vertical-image-take-1.png")
+    assert len(talk.person.asked) == asked, "what is free is not asked for"
+    await talk.do("generate_video", video="Film", scenes=[1], mode="start", new_take=True)
+    await talk.do("wait")
+    slots = (await talk.do("get_project", project="Fox"))["scenes"][1]["slots"]["VERTICAL"]
+    assert slots["image"] == "stale take 1"
+
+
 async def test_a_draft_and_its_larger_versions(talk: Talk) -> None:
     await talk.production(scenes=1)
     await talk.images()

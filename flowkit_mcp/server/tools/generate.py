@@ -57,6 +57,7 @@ async def generate_image(
     model: ModelName = None,
     seed: Seed = None,
     new_take: NewTake = False,
+    last_frame: Annotated[bool, Field(description="Cut from the clip that it continues")] = False,
 ) -> Proposal:
     """Make reference images of characters and first frames of scenes. References come first, and a scene that
     continues another needs that one's image: call again after wait for what was not ready. Returns jobs at once;
@@ -83,7 +84,13 @@ async def generate_image(
             await batch.plan(what, partial(one.plan_image, at.id, **options))
 
     def planning(scene: Scene, side: Orientation) -> Awaitable[Planned]:
-        return scene.plan_image(side, model=model, new_take=new_take, seed=seed)
+        if missing and last_frame:  # each in its own way: cut where there is a clip to go on from
+            if scene.continues:
+                return scene.plan_image(side, last_frame=True)
+            return scene.plan_image(side, model=model, seed=seed)
+        return scene.plan_image(
+            side, model=model, new_take=new_take, last_frame=last_frame, seed=seed
+        )
 
     for scene in found:
         await _each(batch, scene, Stage.IMAGE, orientations, new_take, planning)

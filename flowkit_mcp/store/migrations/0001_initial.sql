@@ -202,13 +202,15 @@ CREATE VIEW ledger AS                       -- one row a call that may cost: wha
                     AND p.state IN ('submitted','done','unknown','abandoned')) AS retake
     FROM operation o JOIN job j ON j.id = o.job_id LEFT JOIN scene s ON s.id = j.scene_id;
 
-CREATE VIEW stale_take AS                   -- clips and larger versions made from something that is not selected any more,
-  SELECT t.id FROM take t                   -- however far upstream; what is edited in its own slot stands for itself
-   WHERE t.stage IN ('video','upscale','image_upscale') AND (t.made_from_id IS NOT NULL OR t.ends_on_id IS NOT NULL)
+CREATE VIEW stale_take AS                   -- clips, larger versions and last frames of clips made from something that is not
+  SELECT t.id FROM take t                   -- selected any more, however far upstream; what is edited in its own slot stands for itself
+   WHERE (t.stage IN ('video','upscale','image_upscale') OR (SELECT m.stage FROM take m WHERE m.id = t.made_from_id) = 'video')
+     AND (t.made_from_id IS NOT NULL OR t.ends_on_id IS NOT NULL)
      AND EXISTS (
        WITH RECURSIVE source (id) AS (
          VALUES (t.made_from_id), (t.ends_on_id)
-         UNION SELECT n.made_from_id FROM source JOIN take n ON n.id = source.id AND n.stage IN ('video','upscale')
+         UNION SELECT m.id FROM source JOIN take n ON n.id = source.id JOIN take m ON m.id = n.made_from_id
+                WHERE n.stage IN ('video','upscale') OR m.stage = 'video'
          UNION SELECT n.ends_on_id FROM source JOIN take n ON n.id = source.id AND n.stage = 'video')
        SELECT 1 FROM source JOIN take n ON n.id = source.id WHERE n.selected = 0
          AND NOT (n.scene_id = t.scene_id AND n.orientation = t.orientation AND n.stage = t.stage));
