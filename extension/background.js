@@ -31,8 +31,10 @@ const flow = new Flow(flowChanged, () => link.simulated);
 
 /** @type {{jobs: object[], ahead: number, paused_reason?: string | null}} */
 let queue = { jobs: [], ahead: 0 };
-/** @type {{code: string, message: string, next_step: string, at: number} | null} */
+/** @type {{name: string, code: string, message: string, next_step: string, at: number} | null} */
 let lastError = null;
+/** Ends of a call that somebody wanted: they are in the log, and nothing is wrong. */
+const WANTED = new Set(["PAUSED", "REFUSED_BY_PERSON", "WITHDRAWN"]);
 let toldFlow = "";
 
 /** @type {Link} */
@@ -67,16 +69,20 @@ const calls = new Calls({
   generation: () => link.generation,
   paused: () => settings.paused,
   ask: () => settings.ask,
+  otherAccount: () => flow.otherAccount,
+  useAccount,
   approvals,
   perform: (call, row, reach) => flow.perform(call, row, reach),
   recall: (id) => flow.recall(id),
   forget: (id) => flow.forget(id),
   ended(call, answer, error, ms) {
     log.add(logLine(call, answer, error, ms));
-    if (error) {
-      lastError = { code: error.code, message: sentence(error.message), next_step: error.nextStep, at: Date.now() };
-    } else {
+    if (error === null) {
+      if (lastError?.name === call.name) lastError = null; // it works again
       remember();
+    } else if (!WANTED.has(error.code)) {
+      const { code, message, nextStep } = error;
+      lastError = { name: call.name, code, message: sentence(message), next_step: nextStep, at: Date.now() };
     }
     tellFlow();
     changed();
@@ -92,6 +98,7 @@ async function hear(message) {
     case "call":
       return calls.take({
         .../** @type {import("./lib/protocol.js").Call} */ (/** @type {unknown} */ (message)),
+        account: flow.tabs.wire.account ?? null,
         paid: message.paid === true,
         credits: message.credits ?? 0,
       });
@@ -112,6 +119,7 @@ async function hear(message) {
 // ---- what is seen of Flow --------------------------------------------------------------------
 
 function flowChanged() {
+  approvals.accountSettled(flow.otherAccount?.now ?? null);
   tellFlow();
   badge();
   changed();
@@ -125,18 +133,24 @@ function tellFlow() {
   link.send({ type: "event", flow: wire });
 }
 
-/** The account that works, and the kind of Flow, for the next life of this worker. */
+/** The account that paid last, and the kind of Flow, for the next life of this worker. */
 function remember() {
-  const { account, simulated } = flow.tabs.wire;
-  if (account === undefined || (account === settings.account && simulated === settings.simulated)) return;
+  const { account, simulated } = flow.tabs.memory;
+  if (account === settings.account && simulated === settings.simulated) return;
+  settings.save({ account, simulated }).catch(() => {}); // worth a question more, no harm
+}
+
+/** @param {string} account The person says that paid work may be done as this one. */
+function useAccount(account) {
   flow.tabs.memory.account = account;
-  settings.save({ account, simulated }).catch(() => {}); // worth a better choice of tabs, no more
+  remember();
+  flowChanged();
 }
 
 // ---- what the person sees --------------------------------------------------------------------
 
 function read() {
-  const { message, next_step } = flow.tabs.words;
+  const { state: situation, message, next_step } = flow.tabs.words;
   const wire = flow.tabs.wire;
   return {
     version,
@@ -145,9 +159,11 @@ function read() {
     link: link.view,
     flow: {
       state: wire,
+      situation,
       lane: wire.lane ?? null,
       account: wire.account ?? null,
       ...flow.balance,
+      other_account: flow.otherAccount,
       tabs: flow.tabs.tabs,
       message,
       next_step,
@@ -161,6 +177,11 @@ function read() {
     log: log.lines,
     needs_hosts: flow.tabs.needsHosts,
   };
+}
+
+function dismiss() {
+  lastError = null;
+  changed();
 }
 
 function badge() {
@@ -208,7 +229,7 @@ function look() {
 
 chrome.runtime.onConnect.addListener((port) => {
   ready.then(() => {
-    const worker = { link, settings, flow, approvals, log, diagnostics, changed };
+    const worker = { link, settings, flow, approvals, log, diagnostics, useAccount, dismiss, changed };
     if (!panels.accept(port, (message, reply) => obey(worker, message, reply))) return;
     link.hurry();
     look();
@@ -270,7 +291,7 @@ async function start() {
   flow.tabs.memory.simulated = settings.simulated;
   // A tab that sleeps must not keep us from FlowKit for long.
   const look = flow.tabs.look();
+  void calls.recover(); // from now on these are in flight: whoever asks must not hear that they are lost
   await Promise.race([look, new Promise((resolve) => setTimeout(resolve, 1500))]);
-  void look.then(() => calls.recover());
   void chrome.sidePanel.setPanelBehavior({ openPanelOnActionClick: true });
 }

@@ -31,6 +31,8 @@ import { readAnswer, resultOf } from "./lanes/answer.js";
  * @property {() => number} generation The highest seen.
  * @property {() => boolean} paused
  * @property {() => boolean} ask Whether the person wants to be asked before paid calls.
+ * @property {() => import("./ask.js").Accounts | null} otherAccount Another account is signed in than that of the last paid work.
+ * @property {(account: string) => void} useAccount The person says that this one is right.
  * @property {import("./ask.js").Approvals} approvals
  * @property {(call: Call, row: Row, reach: (phase: "minting" | "sent") => Promise<void>) => Promise<Answer>} perform
  * @property {(id: string) => Promise<unknown>} recall What a page keeps of a call; null if none does.
@@ -162,13 +164,15 @@ export class Calls {
    * @param {Row} row
    */
   async #perform(running, call, row) {
-    const { ask, approvals, perform } = this.#world;
-    if (call.paid && ask()) {
+    const { ask, otherAccount, useAccount, approvals, perform } = this.#world;
+    const account = call.paid ? otherAccount() : null;
+    if (call.paid && (ask() || account)) {
       await this.#reach(running, "asking");
       if (running.stopped) throw running.stopped; // nobody would take the question down again
       const { id, name, credits } = call;
-      const yes = await approvals.ask({ id, name, what: inWords(name), credits, since: Date.now() });
-      if (!yes) throw new CannotCall("REFUSED_BY_PERSON", "the person did not allow this call");
+      const word = await approvals.ask({ id, name, what: inWords(name), credits, since: Date.now(), account, always: ask() });
+      if (word === "no") throw new CannotCall("REFUSED_BY_PERSON", "the person did not allow this call");
+      if (word === "yes" && account) useAccount(account.now);
     }
     return perform(call, row, (phase) => this.#reach(running, phase));
   }
@@ -292,5 +296,5 @@ export class Calls {
 }
 
 function paused() {
-  return new CannotCall("PAUSED", "the person pressed pause", { nextStep: "Press “Go on” in the panel." });
+  return new CannotCall("PAUSED", "the person pressed pause", { nextStep: "Press “Resume” in the panel." });
 }

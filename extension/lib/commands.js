@@ -13,6 +13,8 @@ const LONGEST_LABEL = 80;
  * @property {import("./ask.js").Approvals} approvals
  * @property {import("./log.js").CallLog} log
  * @property {() => string} diagnostics
+ * @property {(account: string) => void} useAccount
+ * @property {() => void} dismiss Take the last error down.
  * @property {() => void} changed
  */
 
@@ -45,6 +47,15 @@ const COMMANDS = {
     if (!approvals.answer(id, yes === true)) {
       throw refuse("This call does not wait any more.", "Nothing needs to be done.");
     }
+  },
+  async use_account({ flow, useAccount }, { account }) {
+    if (account !== flow.otherAccount?.now) {
+      throw refuse("That account is not signed in to Flow any more.", "Look at the Flow tab.");
+    }
+    useAccount(account);
+  },
+  async dismiss({ dismiss }) {
+    dismiss();
   },
   async show_tab({ flow }) {
     await flow.tabs.show();

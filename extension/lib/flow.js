@@ -59,6 +59,7 @@ export class Flow {
       sessions: this.sessions,
       redirects: this.redirects,
     };
+    if (row.paid) this.#pays(page.seen.account, call.account ?? null);
     const answer = await this.tabs.during(page, () =>
       row.lane === "labs"
         ? callInLabs(call, row, page, limitMs, tools)
@@ -66,6 +67,32 @@ export class Flow {
     );
     if (call.name === "account.credits") this.#readBalance(row.lane, answer.body, page.seen.account);
     return answer;
+  }
+
+  /** Who is signed in now and who paid last, if those are two. @returns {import("./ask.js").Accounts | null} */
+  get otherAccount() {
+    const now = this.tabs.wire.account ?? null;
+    const before = this.tabs.memory.account;
+    return now !== null && before !== null && now !== before ? { now, before } : null;
+  }
+
+  /**
+   * A paid call is about to be made as this account.
+   * @param {string | null} account
+   * @param {string | null} ordered Who was signed in when the call came: its projects and pictures are theirs.
+   * @throws {CannotCall} It is another one than either, and the person has not said that this is right.
+   */
+  #pays(account, ordered) {
+    const { memory } = this.tabs;
+    if (account === null) return;
+    if (ordered !== null && ordered !== account) {
+      throw new CannotCall("NO_FLOW_TAB", "another account is signed in to Flow than when this call was ordered");
+    }
+    memory.account ??= account;
+    if (memory.account === account) return;
+    throw new CannotCall("NO_FLOW_TAB", "another account is signed in to Flow than the one that paid last", {
+      nextStep: "Say in the panel whether this account is to be used, or switch the account in the Flow tab.",
+    });
   }
 
   /**

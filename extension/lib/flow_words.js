@@ -14,20 +14,18 @@
 /** @typedef {{flow: boolean, labs: boolean, api: boolean}} Granted Which of Flow's hosts Chrome lets us see. */
 /** @typedef {{state: string, message: string, next_step: string}} Words */
 
-const RELOAD = "Click the Flow tab, or reload it.";
-
 /** @type {Record<string, [string, string]>} */
 const WORDS = {
   ready: ["Flow is ready.", ""],
   none: ["No Flow tab is open.", "Open Flow and sign in."],
   no_permission: [
     "Chrome does not let this extension see flow.google.com.",
-    "Allow it: Extensions, FlowKit, Details, Site access.",
+    "Press “Allow” below, or allow it in Chrome: Extensions, FlowKit, Details, Site access.",
   ],
   loading: ["The Flow tab is loading.", "Wait a moment."],
-  silent: ["The Flow tab does not answer.", RELOAD],
-  frozen: ["Chrome has put the Flow tab to sleep.", RELOAD],
-  discarded: ["Chrome has unloaded the Flow tab to save memory.", RELOAD],
+  silent: ["The Flow tab does not answer.", "Click the Flow tab; if it stays so, reload it."],
+  frozen: ["Chrome has put the Flow tab to sleep.", "Click the Flow tab once: that wakes it."],
+  discarded: ["Chrome has unloaded the Flow tab to save memory.", "Click the Flow tab once: Chrome then loads it again."],
   signed_out: ["Nobody is signed in to Flow.", "Sign in in the Flow tab."],
   not_served: [
     "Flow is not served here for this account.",
@@ -116,8 +114,8 @@ export function situation(tab, granted, { account }) {
     const told = words("other_account");
     return {
       ...told,
-      message: `Flow is signed in as ${seen.account}; the last work was done as ${account}.`,
-      next_step: "If that is right, go on. If not, switch the account in the Flow tab.",
+      message: `Flow is signed in as ${seen.account}. The last paid work was done as ${account}.`,
+      next_step: "If this one is to pay from now on, press “Use this account”. If not, switch the account in the Flow tab.",
     };
   }
   return words("ready");

@@ -43,6 +43,7 @@ export const CLOSE = Object.freeze({
  * @property {boolean} paid
  * @property {number} credits
  * @property {number} timeout_s
+ * @property {string | null} [account] Who was signed in when it came. It is no part of the message.
  */
 /**
  * @typedef {object} Result

@@ -57,18 +57,21 @@ function laneOf(page) {
 
 /**
  * Enough to tell accounts apart and to recognise one's own, without the address: `j…@example.com (4f1c)`.
- * @param {unknown} name The address, or the simulator's name of an account.
+ * @param {unknown} told The address, or the simulator's name of an account.
  * @param {boolean} simulated
  * @returns {Promise<string | null>}
  */
-export async function accountLabel(name, simulated) {
-  if (typeof name !== "string" || name === "" || name.length > 320) return null;
-  if (simulated) return `simulated:${name.slice(0, 100)}`;
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(name.toLowerCase()));
+export async function accountLabel(told, simulated) {
+  if (typeof told !== "string" || told === "" || told.length > 320) return null;
+  const whole = told.toWellFormed(); // half a surrogate pair would break the link
+  if (simulated) return `simulated:${[...whole].slice(0, 90).join("")}`;
+  const name = whole.toLowerCase(); // both lanes tell of one account, not always in one spelling
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(name));
   const mark = Array.from(new Uint8Array(digest).slice(0, 2), (byte) =>
     byte.toString(16).padStart(2, "0"),
   ).join("");
   const at = name.lastIndexOf("@");
-  const shown = at > 0 ? `${[...name][0]}…${name.slice(at, at + 60)}` : `${[...name][0]}…`;
+  const domain = at > 0 ? [...name.slice(at)].slice(0, 60).join("") : "";
+  const shown = `${[...name][0]}…${domain}`;
   return `${shown} (${mark})`;
 }

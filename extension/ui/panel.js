@@ -11,7 +11,7 @@ const SAID_MS = 6000;
 const TIMES = {
   ago: words.ago,
   clock: words.clock,
-  during: (ms) => (ms < 60_000 ? "" : `For ${words.span(ms)}`),
+  during: (ms) => (ms < 60_000 ? "" : `for ${words.span(ms)}`),
 };
 
 let state = null;
@@ -133,11 +133,16 @@ for (const [id, message] of [
   ["reconnect", { type: "reconnect" }],
   ["open-flow", { type: "open_flow" }],
   ["show-tab", { type: "show_tab" }],
+  ["dismiss", { type: "dismiss" }],
   ["clear-log", { type: "clear_log" }],
   ["diagnostics", { type: "diagnostics" }],
 ]) {
   $(id).addEventListener("click", () => send(message));
 }
+
+$("use-account").addEventListener("click", () => {
+  if (state.flow.other) send({ type: "use_account", account: state.flow.other.now });
+});
 
 $("pause").addEventListener("click", () => send({ type: "pause", paused: !state.paused }));
 

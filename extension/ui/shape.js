@@ -78,7 +78,15 @@ function readFlow(flow) {
     tabs,
     message: line(flow.message),
     next: line(flow.next_step),
+    situation: line(flow.situation, 40),
+    other: readAccounts(flow.other_account),
   };
+}
+
+/** Who is signed in and who paid last, where those are two. */
+function readAccounts(raw) {
+  const [now, before] = [line(thing(raw).now, 200), line(thing(raw).before, 200)];
+  return now && before ? { now, before } : null;
 }
 
 function readApproval(raw) {
@@ -89,6 +97,7 @@ function readApproval(raw) {
     what: line(item.what, 160),
     credits: count(item.credits),
     since: moment(item.since),
+    account: readAccounts(item.account),
   };
 }
 

@@ -6,6 +6,8 @@ import * as words from "./words.js";
 const STEPS = ["accepted", "minting", "sent", "done"];
 // When questions come or go, others move: a click meant for what stood there before must answer nothing.
 const ANSWER_AFTER_MS = 600;
+/** As much of a profile's id as flowkit-mcp pair --list shows. */
+const INSTANCE_SHOWN = 8;
 
 let asked = "";
 let arming = 0;
@@ -16,7 +18,7 @@ export function draw(state, pairingWanted) {
   document.body.dataset.link = state.link.state;
   drawSlate(state, paired);
   drawPairing(paired, pairingWanted);
-  drawApprovals(state.approvals);
+  drawApprovals(state.approvals, state.flow);
   drawHosts(state.hosts);
   drawTrouble(state.trouble);
   drawFlow(state.flow, paired);
@@ -59,7 +61,7 @@ function drawSlate(state, paired) {
   setLine($("detail"), said.detail);
   setLine($("next"), said.next);
   const connected = link.state === "connected";
-  setLine($("library"), connected && link.server?.library ? `Library ${link.server.library}` : "");
+  setLine($("library"), connected && link.server?.library ? link.server.library : "");
   setLine($("version"), connected && link.server?.version ? `FlowKit ${link.server.version}` : "");
   setLine($("port"), link.port === null ? "" : `Port ${link.port}`);
   setTime($("since"), link.since, "during");
@@ -74,13 +76,15 @@ function drawPairing(paired, wanted) {
   show($("pair-cancel"), paired);
 }
 
-function drawApprovals(approvals) {
+function drawApprovals(approvals, flow) {
   show($("approvals"), approvals.length > 0);
   keepList($("approval-list"), "approval", approvals, (item) => item.id, (node, item) => {
     const [what, cost] = [words.whatWords(item), words.price(item.credits)];
     setText(slot(node, "what"), what);
     setText(slot(node, "price"), cost);
+    setLine(slot(node, "left"), words.leftWords(item, flow));
     setTime(slot(node, "since"), item.since, "ago");
+    setLine(slot(node, "account"), words.accountWords(item.account));
     for (const [name, word] of [["yes", "Allow"], ["no", "Refuse"]]) {
       slot(node, name).setAttribute("aria-label", `${word}: ${what}, ${cost}`);
       slot(node, name).answerTo = item.id;
@@ -115,7 +119,7 @@ export function markAnswered(question) {
 
 function drawHosts(hosts) {
   show($("hosts"), hosts.length > 0);
-  setText($("grant"), hosts.includes("https://labs.google/*") ? "Allow labs.google" : "Allow");
+  setText($("grant"), hosts.includes("https://flow.google.com/*") ? "Allow" : "Allow labs.google");
   const wanted = hosts.map((host) => host.replace(/\/\*$/u, ""));
   const list = $("host-list");
   while (list.children.length > wanted.length) list.lastElementChild.remove();
@@ -138,17 +142,20 @@ function drawFlow(flow, paired) {
   $("flow").dataset.tone = said.tone;
   setText($("flow-state"), said.detail);
   setLine($("flow-next"), said.next);
-  setText($("credits-amount"), flow.credits === null ? "–" : words.number(flow.credits));
+  setLine($("credits-amount"), flow.credits === null ? "" : words.number(flow.credits));
   setText($("credits-unit"), flow.credits === null ? "Credits not read yet" : "credits left");
   show($("credits"), flow.signedIn);
   setLine($("tier"), flow.tier);
-  setText($("account"), flow.account || (flow.signedIn ? "Not known yet" : "Nobody signed in"));
-  setText($("lane"), words.laneWords(flow.lane));
-  setText($("tab"), words.tabWords(flow));
+  const facts = { account: flow.account, lane: words.laneWords(flow.lane), tab: words.tabWords(flow) };
+  for (const [id, text] of Object.entries(facts)) {
+    setText($(id), text);
+    show($(id).parentElement, text !== "");
+  }
+  show($("use-account"), flow.other !== null);
   show($("open-flow"), said.open);
   show($("show-tab"), said.show);
   $("open-flow").classList.toggle("primary", said.open && paired); // before that, pairing comes first
-  $("show-tab").classList.toggle("primary", said.show && said.tone !== "good");
+  $("show-tab").classList.toggle("primary", said.show && said.tone !== "good" && !flow.other);
 }
 
 function drawWork(state, paired) {
@@ -208,7 +215,7 @@ function drawLog(state, paired) {
 
 function drawAbout(state, paired) {
   setText($("own-version"), state.version || "–");
-  setText($("instance"), state.instance || "–");
+  setText($("instance"), state.instance.slice(0, INSTANCE_SHOWN) || "–");
   const field = $("label");
   if (document.activeElement !== field && field.dataset.touched !== "true") field.value = state.label;
   show($("unpair"), paired);

@@ -88,7 +88,9 @@ export function linkWords({ link, paused, flow }) {
       next: words.next || "Press Resume when you want the work to go on.",
     };
   }
-  return flowReady(flow) ? words : { ...words, tone: "wait" };
+  if (flowReady(flow)) return words;
+  const waits = flow.tab === "loading" ? "It waits for Flow's tab." : "Nothing can be made until Flow is ready: see below.";
+  return { ...words, tone: "wait", detail: words.detail || waits };
 }
 
 export function flowReady(flow) {
@@ -106,7 +108,7 @@ function flowPlain(flow) {
   if (flow.tab === "none") {
     return { tone: "off", detail: "No Flow tab is open.", next: "Open Flow and sign in.", open: true, show: false };
   }
-  const there = { open: false, show: true };
+  const there = { open: flow.situation === "not_served", show: true };
   if (flow.person) {
     return { tone: "wait", detail: flow.person, next: "Show the tab and do what Flow asks for there.", ...there };
   }
@@ -126,12 +128,23 @@ function flowPlain(flow) {
 const LANES = { batchexecute: "flow.google.com (batchexecute)", labs: "labs.google (bearer)" };
 
 export function laneWords(lane) {
-  return LANES[lane] ?? "Not known yet";
+  return LANES[lane] ?? "";
+}
+
+/** What would be left after a call that is asked about; nothing where that is not known. */
+export function leftWords({ credits, account }, flow) {
+  if (!credits || flow.credits === null || account) return "";
+  return `of ${number(flow.credits)}`;
+}
+
+/** Why the account makes a question of a call. */
+export function accountWords(account) {
+  return account ? `From ${account.now}. The last paid work was done as ${account.before}.` : "";
 }
 
 /** Which tab is used, and how many there are. */
 export function tabWords(flow) {
-  if (flow.tab === "none") return "None";
+  if (flow.tab === "none") return "";
   const chosen = flow.tabs.find((tab) => tab.chosen);
   const title = chosen?.title || "Open";
   return flow.tabs.length > 1 ? `${title} (1 of ${flow.tabs.length} Flow tabs)` : title;

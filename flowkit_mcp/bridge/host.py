@@ -360,8 +360,17 @@ class BridgeHost:
                 self._calls.settled(session, message)
             case Found():
                 self._calls.found(session, message)
-            case _:  # bye: the socket's end follows by itself
+            case Bye(code="unpaired"):
+                self._forget(session)
+            case _:  # another bye: the socket's end follows by itself
                 pass
+
+    def _forget(self, session: Session) -> None:
+        """The person unpaired in the panel, which ends the socket by itself: no key is left there."""
+        try:
+            self._book.revoke(session.instance)
+        except (InvalidSetting, OSError) as error:
+            log.error("profile %s unpaired, and stays in the list: %s", session.instance[:8], error)
 
     def _check_still_paired(self, session: Session) -> None:
         try:

@@ -195,6 +195,6 @@ def _answers(checks: Checks, seen: BrowserSeen, state: ProviderState, now: int) 
         return Connection(
             state="paused",
             what=f"connected ({where}); paused by the person: nothing paid is sent",
-            next="Press play in the FlowKit panel.",
+            next="Press Resume in the FlowKit panel.",
         )
     return Connection(state="ready", what=f"connected and answering ({where})")

@@ -213,6 +213,21 @@ async def test_a_revoked_profile_is_closed_at_its_next_ping_and_stays_out(world:
         assert await extension.closed() == 4003
 
 
+async def test_a_profile_that_unpairs_itself_is_forgotten_here_too(world: World) -> None:
+    key = paired_key(world)
+    async with bare(world.port) as extension:
+        await extension.greet(key)
+        await extension.receive()
+        await extension.send(Bye(code="shutdown"))
+        await extension.send('{"type":"ping","at":1}')
+        assert (await extension.receive()).type == "pong", "another goodbye forgets nobody"
+        await extension.send(Bye(code="unpaired", message="unpaired in the browser"))
+        await extension.send('{"type":"ping","at":2}')
+        assert (await extension.receive()).type == "pong"
+        assert await extension.closed() == 4003
+    assert world.book.profiles() == []
+
+
 async def test_a_second_handshake_on_a_proved_socket_is_malformed(world: World) -> None:
     key = paired_key(world)
     async with bare(world.port) as extension:

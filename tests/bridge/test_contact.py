@@ -268,7 +268,7 @@ async def test_a_pause_by_the_person_is_told(line: Line) -> None:
     await line.extension.send(Pause(paused=True))
     await line.checks(lambda found: found.browser and found.browser.paused)
     said = await line.connection()
-    assert said.state == "paused" and "play" in said.next
+    assert said.state == "paused" and "Resume" in said.next, "the button's own word"
 
 
 async def test_a_browser_that_left_is_not_shown_as_connected(line: Line) -> None:

@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 from chromium import Chromium
-from playwright.async_api import Playwright
+from playwright.async_api import Page, Playwright, expect
+from stage import PAGES, Stage, stage
 
 from flowkit_mcp.bridge.host import BridgeHost
 from flowkit_mcp.bridge.pairing import PairingBook
@@ -75,3 +76,56 @@ async def test_what_was_ordered_for_one_account_is_not_paid_by_the_next(
             assert host.flow.account == "simulated:other", "told before the result"
         finally:
             await host.aclose()
+
+
+async def sign_in(at: Stage, account: str) -> None:
+    """In the Flow tab itself, as a person who wants to use another account does."""
+    page = PAGES["batchexecute"] + "first"
+    await at.tab.goto(f"https://accounts.google.com/signin?account={account}&continue={page}")
+    await expect(at.tab.locator("#account")).to_have_text(account)
+
+
+async def asked_about(at: Stage, panel: Page) -> int:
+    """A job that another account than the last would pay: asked about, although nobody wanted to be asked."""
+    first = await at.result(await at.order_clip("waves"))
+    assert first.success, first.error
+    await sign_in(at, "other")
+    state = panel.locator("#flow-state")
+    await expect(state).to_contain_text("Flow is signed in as simulated:other")
+    await at.told(lambda seen: seen.account is not None and seen.account.label == "simulated:other")
+    await expect(state).to_contain_text("The last paid work was done as simulated:demo")
+    job = await at.order_clip("wind")
+    question = panel.locator("#approval-list > li")
+    await expect(question).to_contain_text("From simulated:other.", timeout=15_000)
+    at.check_books(1)
+    return job
+
+
+async def test_another_account_pays_only_after_the_person_has_said_that_it_may(
+    tmp_path: Path, playwright: Playwright
+) -> None:
+    async with stage(tmp_path, playwright) as at:
+        panel = await at.browser.panel()
+        job = await asked_about(at, panel)
+        await panel.get_by_role("button", name="Use this account").click()
+        result = await at.result(job)
+        assert result.success, result.error
+        await expect(panel.locator("#flow-state")).to_have_text("Flow is ready.")
+        again = await at.result(await at.order_clip("rain"))
+        assert again.success, "and is not asked about again"
+        at.check_books(3)
+        assert [one.account for one in at.sim.ledger()] == ["demo", "other", "other"]
+
+
+async def test_with_the_former_account_back_the_question_is_gone_and_that_one_pays(
+    tmp_path: Path, playwright: Playwright
+) -> None:
+    async with stage(tmp_path, playwright) as at:
+        panel = await at.browser.panel()
+        job = await asked_about(at, panel)
+        await sign_in(at, "demo")
+        await expect(panel.locator("#approval-list > li")).to_have_count(0)
+        result = await at.result(job)
+        assert result.success, result.error
+        at.check_books(2)
+        assert {one.account for one in at.sim.ledger()} == {"demo"}

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { readAnswer } from "../../extension/lib/lanes/answer.js";
 import { ANSWER, Area, call, gate, life, paidCall } from "./world.mjs";
 
 async function ended(world, id) {
@@ -223,6 +224,52 @@ test("what the page hands back is not believed in any shape", async () => {
     assert.equal(after.result("a").ok, false);
     assert.equal(after.result("a").error.sent, true);
   }
+});
+
+test("text that could not be sent on is mended, or the link would break on it again and again", async () => {
+  const world = await life();
+  const answer = readAnswer({ ...ANSWER, body: "cut \ud83d here", type: "text/\udc00html" });
+  world.answering = gate();
+  const area = world.area;
+  await world.calls.take(paidCall("a"));
+  await world.until(() => world.executions.length > 0);
+  const after = await life(area);
+  after.kept.set("a", Promise.resolve({ ...ANSWER, body: "cut \ud83d here" }));
+  await after.calls.recover();
+  assert.ok(answer.body.isWellFormed() && answer.type.isWellFormed());
+  assert.equal(after.result("a").body, "cut \ufffd here");
+});
+
+test("from its first moment a new life says of what was sent that it is in flight, until pages were asked", async () => {
+  const area = new Area();
+  const before = await life(area);
+  before.answering = gate();
+  await before.calls.take(paidCall("a"));
+  await before.until(() => before.executions.length > 0);
+
+  const after = await life(area);
+  const looked = gate();
+  after.recalling = looked.passed;
+  after.kept.set("a", Promise.resolve(ANSWER));
+  const recovered = after.calls.recover();
+  await after.calls.lookup("a");
+  assert.equal(after.sent.at(-1).standing, "in_flight");
+  looked.open();
+  await recovered;
+  assert.equal(after.result("a").ok, true);
+});
+
+test("under another account than the last work's a paid call waits for the person even if nobody wanted to be asked", async () => {
+  const world = await life();
+  world.otherAccount = { now: "b…@example.com (0b0b)", before: "a…@example.com (0a0a)" };
+  await world.calls.take(call("free"));
+  await world.calls.take(paidCall("a"));
+  await world.until(() => world.approvals.list().length === 1);
+  assert.deepEqual(world.executions, ["free"]);
+  assert.deepEqual(world.approvals.list()[0].account, world.otherAccount);
+  assert.equal(world.approvals.answer("a", true), true);
+  assert.equal((await ended(world, "a")).ok, true);
+  assert.deepEqual(world.allowed, ["b…@example.com (0b0b)"]);
 });
 
 test("an ack while it still runs drops the result when it comes", async () => {

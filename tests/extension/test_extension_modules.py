@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from panel.panel_states import WORKER_SAYS
 
 from flowkit_mcp.bridge import pairing, protocol
 from flowkit_mcp.bridge.pairing import PairingCode
@@ -104,6 +105,13 @@ def test_both_ends_have_the_same_numbers() -> None:
     assert theirs["PING_EVERY_MS"] == protocol.PING_EVERY_S * 1000
     assert theirs["SILENCE_LIMIT_MS"] == protocol.SILENCE_LIMIT_S * 1000
     assert theirs["ASKING_LIMIT_MS"] == protocol.ASKING_LIMIT_S * 1000
+
+
+def test_the_panel_is_pictured_with_the_words_that_the_worker_says() -> None:
+    names = json.dumps(list(WORKER_SAYS))
+    said = from_module("flow_words.js", f"{names}.map((name) => m.words(name))")
+    told = {one["state"]: (one["message"], one["next_step"]) for one in said}
+    assert told == WORKER_SAYS
 
 
 def test_every_error_of_the_extension_is_one_that_the_server_knows() -> None:

@@ -53,6 +53,7 @@ def test_it_has_no_other_door() -> None:
         "version",
         "description",
         "minimum_chrome_version",
+        "incognito",
         "key",
         "icons",
         "permissions",
@@ -63,6 +64,11 @@ def test_it_has_no_other_door() -> None:
         "side_panel",
         "content_security_policy",
     }
+
+
+def test_it_never_works_in_incognito_windows() -> None:
+    """They have other cookies: their tabs would be taken for tabs of the same accounts."""
+    assert MANIFEST["incognito"] == "not_allowed"
 
 
 def test_its_pages_and_worker_reach_flowkit_and_nothing_else() -> None:

@@ -66,8 +66,11 @@ export async function life(area = new Area()) {
     forgotten: [],
     paused: false,
     ask: false,
+    otherAccount: null, // {now, before} while another account is signed in than the last work's
+    allowed: [], // accounts that the person has said yes to
     generation: 1,
     minting: null, // a gate that minting waits at
+    recalling: null, // what looking at the pages waits for
     answering: null, // a gate that Flow waits at before it answers
     approvals: new Approvals(() => {}),
     types: () => world.sent.map(({ type }) => type),
@@ -88,6 +91,8 @@ export async function life(area = new Area()) {
     generation: () => world.generation,
     paused: () => world.paused,
     ask: () => world.ask,
+    otherAccount: () => world.otherAccount,
+    useAccount: (account) => world.allowed.push(account),
     approvals: world.approvals,
     async perform({ id, captcha }, _row, reach) {
       if (captcha) {
@@ -100,6 +105,7 @@ export async function life(area = new Area()) {
       return ANSWER;
     },
     async recall(id) {
+      await world.recalling;
       return (await world.kept.get(id)) ?? null;
     },
     forget: (id) => world.forgotten.push(id),

@@ -9,22 +9,63 @@ State = dict[str, Any]
 NOW = 1_795_500_000_000  # the clock that the tests give the page, ms
 MINUTE = 60_000
 
+#: What the worker says of Flow, by situation (lib/flow_words.js; tests/extension compares): message, next step.
+WORKER_SAYS: dict[str, tuple[str, str]] = {
+    "ready": ("Flow is ready.", ""),
+    "none": ("No Flow tab is open.", "Open Flow and sign in."),
+    "no_permission": (
+        "Chrome does not let this extension see flow.google.com.",
+        "Press “Allow” below, or allow it in Chrome: Extensions, FlowKit, Details, Site access.",
+    ),
+    "loading": ("The Flow tab is loading.", "Wait a moment."),
+    "silent": (
+        "The Flow tab does not answer.",
+        "Click the Flow tab; if it stays so, reload it.",
+    ),
+    "frozen": (
+        "Chrome has put the Flow tab to sleep.",
+        "Click the Flow tab once: that wakes it.",
+    ),
+    "discarded": (
+        "Chrome has unloaded the Flow tab to save memory.",
+        "Click the Flow tab once: Chrome then loads it again.",
+    ),
+    "signed_out": ("Nobody is signed in to Flow.", "Sign in in the Flow tab."),
+    "not_served": (
+        "Flow is not served here for this account.",
+        "Open Flow at labs.google, or sign in with another account.",
+    ),
+    "outdated": (
+        "The Flow page is out of date: Flow no longer answers it.",
+        "Reload the Flow tab.",
+    ),
+    "no_api_permission": (
+        "Flow at labs.google needs one more permission.",
+        "Press “Allow labs.google” below.",
+    ),
+    "person_needed": (
+        "Flow wants to see that a person is there.",
+        "Show the Flow tab and complete the check there.",
+    ),
+}
+
 _FLOW: State = {
     "state": {
         "lane": "batchexecute",
-        "account": "m…a@gmail.com",
+        "account": "m…@gmail.com (4f1c)",
         "tab": "ready",
         "signed_in": True,
         "simulated": False,
         "page_loads": 1,
     },
     "lane": "batchexecute",
-    "account": "m…a@gmail.com",
+    "account": "m…@gmail.com (4f1c)",
     "tier": "Ultra",
     "credits": 1240,
     "tabs": [{"id": 7, "title": "The Lighthouse Keeper · Flow", "chosen": True}],
-    "message": "",
+    "message": WORKER_SAYS["ready"][0],
     "next_step": "",
+    "other_account": None,
 }
 
 _LOG: list[State] = [
@@ -115,15 +156,24 @@ def _over(state: State, changes: State) -> State:
     return state
 
 
-def flow(tab: str = "ready", signed_in: bool = True, **more: Any) -> State:
-    account = _FLOW["account"] if signed_in else None
-    seen = {
-        "tab": tab,
-        "signed_in": signed_in,
-        "account": account,
-        "person_needed": more.pop("person_needed", None),
+def flow(situation: str, tab: str = "ready", *, signed_in: bool = False, **more: Any) -> State:
+    """Flow in one of the worker's situations."""
+    message, next_step = WORKER_SAYS[situation]
+    needed = message if situation == "person_needed" else None
+    seen = {"tab": tab, "signed_in": signed_in, "person_needed": needed}
+    nobody = {"account": None, "credits": None, "tier": None, "lane": None}
+    if not signed_in:
+        seen |= {"account": None, "lane": None}
+        more = nobody | more
+    hosts = more.pop("needs_hosts", [])
+    said = {
+        "situation": situation,
+        "state": seen,
+        "message": message,
+        "next_step": next_step,
+        **more,
     }
-    return connected(flow={"state": seen, **more})
+    return connected(flow=said, needs_hosts=hosts)
 
 
 def linked(state: str, **more: Any) -> State:
@@ -155,8 +205,27 @@ README: tuple[State, State] = (
     ),
 )
 
+LEGACY_HOSTS = ["https://labs.google/*", "https://aisandbox-pa.googleapis.com/*"]
+FLOW_HOSTS = ["https://flow.google.com/*"]
+_NOW, _BEFORE = "m…@studio.example (91c2)", "m…@gmail.com (4f1c)"
+#: As lib/flow_words.js and lib/flow.js say it.
+OTHER_ACCOUNT: State = {
+    "account": _NOW,
+    "credits": None,
+    "tier": None,
+    "message": f"Flow is signed in as {_NOW}. The last paid work was done as {_BEFORE}.",
+    "next_step": "If this one is to pay from now on, press “Use this account”. If not, switch the account in the "
+    "Flow tab.",
+    "other_account": {"now": _NOW, "before": _BEFORE},
+}
+
 #: Each face of the panel, by the name of its picture.
 FACES: dict[str, State] = {
+    "newcomer": connected(
+        link={"state": "unpaired", "server": None, "port": None, "since": None},
+        flow=flow("none", "none", tabs=[])["flow"],
+        log=[],
+    ),
     "unpaired": linked("unpaired", port=None, since=None),
     "connecting": linked("connecting", since=NOW - 3000),
     "server-down": linked("server_down", since=NOW - 3 * MINUTE),
@@ -200,12 +269,22 @@ FACES: dict[str, State] = {
             "ahead": 0,
         },
     ),
-    "signed-out": flow(signed_in=False, account=None, credits=None, tier=None),
-    "no-tab": flow(tab="none", signed_in=False, account=None, credits=None, tier=None, tabs=[]),
-    "loading": flow(tab="loading"),
-    "frozen": flow(tab="frozen"),
-    "discarded": flow(tab="discarded"),
-    "needs-person": flow(person_needed="Flow shows a captcha that only a person can answer."),
+    "signed-out": flow("signed_out", lane="batchexecute"),
+    "no-tab": flow("none", "none", tabs=[]),
+    "loading": flow("loading", "loading"),
+    "silent": flow("silent", "frozen"),
+    "frozen": flow("frozen", "frozen"),
+    "discarded": flow("discarded", "discarded"),
+    "not-served": flow("not_served", needs_hosts=LEGACY_HOSTS),
+    "outdated": flow("outdated", lane="batchexecute"),
+    "no-permission": flow("no_permission", "none", tabs=[], needs_hosts=FLOW_HOSTS),
+    "needs-person": flow("person_needed", signed_in=True),
+    "other-account": connected(flow=OTHER_ACCOUNT),
+    "other-account-asking": connected(
+        flow=OTHER_ACCOUNT,
+        approvals=[{**APPROVAL, "account": OTHER_ACCOUNT["other_account"]}],
+        calls=[{**_CALL, "phase": "asking", "since": NOW - 8000}],
+    ),
     "held-back": connected(
         queue={
             "jobs": [
@@ -220,9 +299,7 @@ FACES: dict[str, State] = {
             "paused_reason": "Flow asked for a slower pace until 14:30.",
         },
     ),
-    "needs-permission": connected(
-        needs_hosts=["https://labs.google/*", "https://aisandbox-pa.googleapis.com/*"]
-    ),
+    "needs-permission": flow("no_api_permission", lane="labs", needs_hosts=LEGACY_HOSTS[1:]),
     "error": connected(
         last_error={
             "code": "CAPTCHA_TIMEOUT",

@@ -73,7 +73,7 @@ async def test_times_go_on_by_themselves(open_panel: OpenPanel) -> None:
     await expect(clock).to_have_text("0:44")
     await panel.page.clock.run_for(61_000)
     await expect(clock).to_have_text("1:45")
-    await expect(panel.page.locator("#since")).to_have_text("For 13 min")
+    await expect(panel.page.locator("#since")).to_have_text("for 13 min")
 
 
 # ---- nothing foreign as its own --------------------------------------------------------------

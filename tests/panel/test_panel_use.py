@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -131,7 +132,14 @@ async def test_unpairing_asks_first_and_keeping_is_what_enter_does(open_panel: O
         ("server-down", "Reconnect now", {"type": "reconnect"}),
         ("no-tab", "Open Flow", {"type": "open_flow"}),
         ("signed-out", "Show the tab", {"type": "show_tab"}),
+        ("not-served", "Open Flow", {"type": "open_flow"}),
         ("connected", "Pause", {"type": "pause", "paused": True}),
+        ("error", "Dismiss", {"type": "dismiss"}),
+        (
+            "other-account",
+            "Use this account",
+            {"type": "use_account", "account": "m…@studio.example (91c2)"},
+        ),
         ("paused", "Resume", {"type": "pause", "paused": False}),
     ],
 )
@@ -189,6 +197,15 @@ async def test_a_name_being_typed_is_not_overwritten_and_is_sent_tidied(
     await field.press("Enter")
     assert await panel.heard() == []
     await expect(panel.page.get_by_text("A name needs at least one letter.")).to_be_visible()
+
+
+async def test_the_button_that_the_worker_speaks_of_is_there(open_panel: OpenPanel) -> None:
+    for face in ("needs-permission", "no-permission", "other-account"):
+        panel = await open_panel(FACES[face])
+        named = re.findall("“(.+?)”", await panel.page.locator("#flow-next").inner_text())
+        assert named, face
+        for name in named:
+            await expect(button(panel, name)).to_be_visible()
 
 
 async def test_permission_is_asked_for_in_the_click_and_for_safe_addresses_only(
@@ -326,8 +343,8 @@ async def test_the_keyboard_goes_on_to_refuse_of_the_next_question(open_panel: O
 
 
 async def test_signing_in_again_needs_no_reload(open_panel: OpenPanel) -> None:
-    panel = await open_panel(flow(signed_in=False))
-    await expect(panel.page.locator("#flow-state")).to_have_text("Not signed in to Flow.")
+    panel = await open_panel(flow("signed_out"))
+    await expect(panel.page.locator("#flow-state")).to_have_text("Nobody is signed in to Flow.")
     await panel.tell(connected())
-    await expect(panel.page.locator("#flow-state")).to_have_text("Signed in and ready.")
+    await expect(panel.page.locator("#flow-state")).to_have_text("Flow is ready.")
     await expect(panel.page.locator("#credits")).to_have_text("1,240 credits left Ultra")

@@ -29,8 +29,10 @@ export function readAnswer(value) {
   if (body.length > MAX_ANSWER) {
     throw new CannotCall("NETWORK", "the answer is too large", { sent: true });
   }
-  const short = (/** @type {unknown} */ text) => (typeof text === "string" ? text.slice(0, 200) : "");
-  return { status, type: short(type), retryAfter: short(retryAfter), body, redirected: redirected === true };
+  // Half a surrogate pair is no text that FlowKit could read: the link would end at it, again and again.
+  const short = (/** @type {unknown} */ text) => (typeof text === "string" ? text.slice(0, 200).toWellFormed() : "");
+  const whole = body.toWellFormed();
+  return { status, type: short(type), retryAfter: short(retryAfter), body: whole, redirected: redirected === true };
 }
 
 /**
