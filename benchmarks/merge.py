@@ -1,104 +1,150 @@
-"""How fast clips become a film: our merge beside a plain (and wrong) `concat -c copy` and a full encode.
+"""How fast clips become a film, and how good it is, beside the usual ways.
 
-Run it with `python benchmarks/merge.py [--clips 10] [--rounds 3]`. All ways run in turn on the same
-fresh clips, and the medians are compared, so only the ratios mean anything on another machine. The goals
-are: at least 30 times faster than encoding everything, at most 8 times a stream copy.
+Run it with `python benchmarks/merge.py [--clips 10] [--rounds 3] [--moviepy PYTHON]`: fresh uniform 720p
+clips with sound are joined by (a) a raw copy of their bytes, (b) ffmpeg's concat filter, (c) moviepy and
+(d) normalising each clip and joining the results, beside our merge and its picture alone. moviepy wants an
+older Pillow than FlowKit, so it needs an environment of its own:
+
+    python -m venv build/moviepy && build/moviepy/bin/pip install moviepy
+    python benchmarks/merge.py --clips 60 --moviepy build/moviepy/bin/python
+
+Ways that encode run once, all others `--rounds` times, and medians are compared. Goals (60 clips): at least
+40 times as fast as (b), 60 times as (c); the picture alone at most 8 times (a).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import statistics
+import shutil
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from pathlib import Path
 
-from flowkit_mcp.media.binaries import find_ffmpeg, version
-from flowkit_mcp.media.merge import merge
-from flowkit_mcp.media.run import run_ffmpeg
-
-PICTURES = ("mandelbrot=size=1280x720:rate=24", "testsrc2=size=1280x720:rate=24")
-SOUND = (
-    "sine=frequency=330:sample_rate=48000,tremolo=f=3[tone];"
-    "anoisesrc=color=pink:amplitude=0.05:r=48000[noise];[tone][noise]amix=normalize=0"
+from bench import (
+    Cost,
+    Way,
+    clip_list,
+    drift_ms,
+    head,
+    machine,
+    make_clips,
+    psnr,
+    row,
+    timed,
+    verdict,
 )
-FASTER_THAN_ENCODING, SLOWER_THAN_COPYING = 30.0, 8.0
+from usual import byte_copy, concat_filter, moviepy, normalise_each, stream_copy
+
+from flowkit_mcp.domain.cut import Cut
+from flowkit_mcp.media.binaries import find_ffmpeg
+from flowkit_mcp.media.master import Soundtrack
+from flowkit_mcp.media.merge import merge
+from flowkit_mcp.media.plan import make_plan
+from flowkit_mcp.media.probe import read_clip
+from flowkit_mcp.media.splice import Strip, splice
+from flowkit_mcp.media.threads import Stop
+from flowkit_mcp.media.timeline import lay_out
+
+FASTER_THAN_ENCODING, FASTER_THAN_MOVIEPY, PICTURE_TO_BYTES = 40.0, 60.0, 8.0
+#: Frames whose quality is looked at: all of a short film, the first minute of a long one.
+LOOKED_AT = 24 * 60
 
 
-async def make_clips(ffmpeg: Path, folder: Path, count: int, seconds: float) -> list[Path]:
-    """Two different clips with grain and sound, each used in turn under names of their own."""
-    clips: list[Path] = []
-    for number in range(count):
-        clip = folder / f"clip-{number:02d}.mp4"
-        if number >= len(PICTURES):
-            clip.write_bytes(clips[number % len(PICTURES)].read_bytes())
-        else:
-            argv = [str(ffmpeg), "-f", "lavfi", "-i", PICTURES[number]]
-            argv += ["-f", "lavfi", "-i", SOUND]
-            argv += ["-vf", "noise=alls=4:allf=t,format=yuv420p", "-t", f"{seconds}", "-ac", "2"]
-            argv += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "23", "-g", "48"]
-            await run_ffmpeg([*argv, "-c:a", "aac", f"file:{clip}"])
-        clips.append(clip)
-    return clips
+async def picture_alone(clips: Sequence[Path], to: Path) -> None:
+    """Our merge without its sound: probe, plan and splice."""
+
+    def work() -> None:
+        plan = make_plan(lay_out([read_clip(clip) for clip in clips], Cut()))
+        strips = [
+            Strip(piece.runs[0].shot.clip, piece.start, piece.runs[0].source_first, piece.frames)
+            for piece in plan.pieces
+        ]
+        splice(strips, Soundtrack([], 0, "aac", {}), to, stop=Stop())
+
+    await asyncio.to_thread(work)
 
 
-async def stream_copy(ffmpeg: Path, clips: list[Path], to: Path) -> None:
-    listing = to.with_suffix(".txt")
-    listing.write_text("".join(f"file 'file:{clip}'\n" for clip in clips), encoding="utf-8")
-    argv = [str(ffmpeg), "-f", "concat", "-safe", "0", "-i", str(listing), "-c", "copy"]
-    await run_ffmpeg([*argv, "-movflags", "+faststart", str(to)])
-
-
-async def encode_everything(ffmpeg: Path, clips: list[Path], to: Path) -> None:
-    argv = [str(ffmpeg)]
-    for clip in clips:
-        argv += ["-i", str(clip)]
-    inputs = "".join(f"[{n}:v:0][{n}:a:0]" for n in range(len(clips)))
-    argv += ["-filter_complex", f"{inputs}concat=n={len(clips)}:v=1:a=1[v][a]"]
-    argv += ["-map", "[v]", "-map", "[a]", "-c:v", "libx264", "-preset", "fast", "-crf", "18"]
-    await run_ffmpeg([*argv, "-c:a", "aac", "-b:a", "192k", str(to)])
-
-
-async def timed(work: Callable[[Path], Awaitable[object]], folder: Path, rounds: int) -> float:
-    """Median seconds."""
-    took: list[float] = []
-    for round_ in range(rounds):
-        to = folder / f"film-{round_}.mp4"
-        start = time.perf_counter()
-        await work(to)
-        took.append(time.perf_counter() - start)
-        for left in folder.iterdir():
-            left.unlink()
-    return statistics.median(took)
-
-
-async def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    options.add_argument("--clips", type=int, default=10)
-    options.add_argument("--seconds", type=float, default=8.0)
-    options.add_argument("--rounds", type=int, default=3)
-    given = options.parse_args()
-    ffmpeg = find_ffmpeg()
+async def main(given: argparse.Namespace) -> None:
+    ffmpeg = find_ffmpeg(given.ffmpeg)
+    python: Path | None = given.moviepy
+    if python is not None and shutil.which(str(python)) is None:
+        raise SystemExit(f"--moviepy {python} is no Python; how to make one stands in --help")
     with tempfile.TemporaryDirectory() as name:
-        folder, out = Path(name), Path(name, "out")
+        folder, out = Path(name, "clips"), Path(name, "out")
+        folder.mkdir()
         out.mkdir()
         clips = await make_clips(ffmpeg, folder, given.clips, given.seconds)
         size = sum(clip.stat().st_size for clip in clips) / 1e6
-        print(f"ffmpeg {await version(ffmpeg)}; {given.clips} clips, {size:.0f} MB")
-        ours = await timed(lambda to: merge(clips, to, ffmpeg=ffmpeg), out, given.rounds)
-        copy = await timed(lambda to: stream_copy(ffmpeg, clips, to), out, given.rounds)
-        full = await timed(lambda to: encode_everything(ffmpeg, clips, to), out, 1)
-    rows = (("merge", ours), ("concat -c copy", copy), ("encode everything", full))
-    for label, seconds in rows:
-        print(f"{label:20} {seconds:8.2f} s   {seconds / ours:6.2f} × merge")
-    good = full / ours >= FASTER_THAN_ENCODING and ours / copy <= SLOWER_THAN_COPYING
-    print(
-        f"goals: ≥ {FASTER_THAN_ENCODING:.0f}× faster than encoding, ≤ {SLOWER_THAN_COPYING:.0f}× a copy: "
-        + ("met" if good else "NOT met")
+        print(
+            f"{await machine(ffmpeg)}\n{len(clips)} clips of {given.seconds:g} s, {size:.0f} MB\n"
+        )
+        head()
+        ideal = clip_list(clips, out / "ideal.txt")
+        frames = min(LOOKED_AT, round(given.clips * given.seconds * 24))
+
+        async def measured(
+            label: str, way: Way, rounds: int, base: Cost | None = None, film: bool = True
+        ) -> Cost:
+            to = out / f"{label.split()[0]}.mp4"
+            cost = await timed(way, to, rounds)
+            note = ""
+            if film:
+                mean, worst = await psnr(ffmpeg, to, ideal, frames=frames)
+                count, drift = await asyncio.to_thread(drift_ms, to)
+                note = (
+                    f"{mean:.1f} dB, worst {worst:.1f}; {count} frames; last beep {drift:+.1f} ms"
+                )
+            row(label, cost, base or cost, note)
+            to.unlink()
+            return cost
+
+        rounds: int = given.rounds
+        ours = await measured("merge", lambda to: merge(clips, to, ffmpeg=ffmpeg), rounds)
+        picture = await measured(
+            "picture of it alone", lambda to: picture_alone(clips, to), rounds, ours, film=False
+        )
+        copy = await measured(
+            "(a) byte copy", lambda to: byte_copy(clips, to), rounds, ours, film=False
+        )
+        await measured(
+            "concat -c copy (drifts)", lambda to: stream_copy(ffmpeg, clips, to), rounds, ours
+        )
+        full = await measured(
+            "(b) concat filter", lambda to: concat_filter(ffmpeg, clips, to), 1, ours
+        )
+        if python is not None:
+            movie = await measured("(c) moviepy", lambda to: moviepy(python, clips, to), 1, ours)
+        if not given.quick:
+            await measured(
+                "(d) each normalised", lambda to: normalise_each(ffmpeg, clips, to), 1, ours
+            )
+    print()
+    met = _verdict("(b) concat filter", FASTER_THAN_ENCODING, full, ours)
+    if python is not None:
+        met &= _verdict("(c) moviepy", FASTER_THAN_MOVIEPY, movie, ours)
+    ratio = picture.wall / copy.wall
+    met &= verdict(
+        f"the picture at most {PICTURE_TO_BYTES:.0f}× the bytes", ratio, ratio <= PICTURE_TO_BYTES
     )
+    raise SystemExit(not met)
+
+
+def _verdict(what: str, goal: float, theirs: Cost, ours: Cost) -> bool:
+    ratio = theirs.wall / ours.wall
+    return verdict(f"at least {goal:.0f} times as fast as {what}", ratio, ratio >= goal)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    options.add_argument("--clips", type=int, default=10)
+    options.add_argument("--seconds", type=float, default=8.0)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--moviepy", type=Path, help="a Python that has moviepy; left out without")
+    options.add_argument("--ffmpeg", type=Path, help="by default the one FlowKit would use")
+    options.add_argument(
+        "--quick", action="store_true", help="leave (d) out, which is as slow as (b)"
+    )
+    asyncio.run(main(options.parse_args()))

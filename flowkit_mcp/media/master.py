@@ -118,8 +118,11 @@ def _nobody(share: float) -> None:
 
 @dataclass(frozen=True)
 class _Settings:
+    """`rough` limits a third as slowly and almost as loud: good enough to look for the gain."""
+
     gain_db: float = 0.0
     ceiling_db: float | None = None
+    rough: bool = False
 
     @property
     def limit(self) -> bool:
@@ -129,19 +132,24 @@ class _Settings:
     def filters(self) -> list[tuple[str, str]]:
         filters = [("volume", f"{self.gain_db:.4f}dB")] if self.gain_db else []
         if self.ceiling_db is not None:
-            # Twice the rate, so that peaks between samples are seen. `level` would turn it up again.
+            # `level` would turn it up again.
             limiter = f"limit={self.ceiling_db:.3f}dB:attack=5:release=60:level=disabled:latency=1"
-            filters += [("aresample", "96000"), ("alimiter", limiter), ("aresample", "48000")]
+            filters.append(("alimiter", limiter))
+            if not self.rough:
+                # Twice the rate, so that peaks between samples are seen.
+                filters.insert(-1, ("aresample", "96000"))
+                filters.append(("aresample", "48000"))
         return filters
 
 
 @dataclass(frozen=True)
 class _Settled:
-    """Settings, and the film's loudness in LUFS before and after them (None for silence)."""
+    """Settings, the film's loudness in LUFS before and after them (None for silence), its peak before."""
 
     settings: _Settings
     before: float | None
     after: float | None
+    peak: float = 0.0
 
 
 _Treat = Callable[[_Settings, int, int], Iterator[bytes]]
@@ -162,30 +170,36 @@ def _settle(treat: _Treat, samples: int, loudness: Loudness) -> _Settled:
     if not loudness.on or before is None:
         return _Settled(_Settings(), before, before)
     up = max(-_MOST_GAIN, min(_MOST_GAIN, loudness.target_lufs - before))
+    peak = max(part.peak for part in heard)
     # Peaks between samples can be 3 dB above those of the samples.
-    if max(part.peak for part in heard) + up <= loudness.true_peak_db - 3:
+    if peak + up <= loudness.true_peak_db - 3:
         return _Settled(_Settings(up), before, before + up)
-    settled = _Settled(_Settings(up, loudness.true_peak_db - 0.5), before, None)
+    settled = _Settled(_Settings(up, loudness.true_peak_db - 0.5), before, None, peak)
     return _limited(treat, samples, loudness, settled)
 
 
 def _limited(treat: _Treat, samples: int, loudness: Loudness, settled: _Settled) -> _Settled:
     """The gain in front of a limiter, found by trying: it takes some of the loudness away again."""
     up, ceiling = settled.settings.gain_db, settled.settings.ceiling_db
-    slope, last = 1.0, None
+    last: tuple[float, float] | None = None
     for _ in range(_ROUNDS + 1):
         settings = _Settings(up, ceiling)
-        parts = _in_parts(samples, partial(_listen, treat, settings))
+        rough = replace(settings, rough=True)
+        parts = _in_parts(samples, partial(_listen, treat, rough))
         found = integrated([block for part in parts for block in part.blocks])
-        settled = _Settled(settings, settled.before, found)
-        missing = 0.0 if found is None else loudness.target_lufs - found
-        if abs(missing) <= _CLOSE_ENOUGH:
+        settled = replace(settled, settings=settings, after=found)
+        if found is None or abs(loudness.target_lufs - found) <= _CLOSE_ENOUGH:
             break
-        # The harder it limits, the less a dB of gain gives: learned from the step before.
-        if last is not None and abs(up - last[0]) > 0.05:
-            slope = max(0.25, min(1.0, ((found or 0.0) - last[1]) / (up - last[0])))
-        last = up, found or 0.0
-        up = max(-_MOST_GAIN, min(_MOST_GAIN, up + missing / slope))
+        # The harder it limits, the less a dB of gain gives: learned from the step before, at first
+        # reckoned from what the limiter has taken for each dB it was driven so far.
+        if last is None or abs(up - last[0]) <= 0.05:
+            lost = (settled.before or 0.0) + up - found
+            slope = 1 - 0.9 * lost / max(1.0, settled.peak + up - (ceiling or 0.0))
+        else:
+            slope = (found - last[1]) / (up - last[0])
+        last = up, found
+        step = (loudness.target_lufs - found) / max(0.25, min(1.0, slope))
+        up = max(-_MOST_GAIN, min(_MOST_GAIN, up + step))
     return settled
 
 
