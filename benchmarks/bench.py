@@ -176,19 +176,21 @@ def drift_ms(film: Path) -> tuple[int, float]:
         length = (track.duration or 0) * base
         container.seek(int(max(0.0, length - 9) / base), stream=track)
         flash = [frame.pts * base for frame in container.decode(track) if _is_white(frame)]
+    samples = array.array("f")
     with av.open(str(film)) as container:
         track = container.streams.audio[0]
-        rate, at, beeps, last = track.codec_context.sample_rate, 0, list[int](), -(10**9)
+        rate = track.codec_context.sample_rate
         for frame in container.decode(track):
-            samples = array.array("f")
             samples.frombytes(bytes(frame.planes[0])[: frame.samples * 4])
-            if max(samples) > 0.3:
-                for place, value in enumerate(samples):
-                    if abs(value) > 0.3:
-                        if at + place - last > rate // 2:
-                            beeps.append(at + place)
-                        last = at + place
-            at += frame.samples
+    loud, last, beeps = 0.6 * max(samples), -rate, list[int]()
+    for start in range(0, len(samples), 1024):
+        part = samples[start : start + 1024]
+        if max(part) > loud:
+            for place, value in enumerate(part, start):
+                if value > loud:
+                    if place - last > rate // 2:
+                        beeps.append(place)
+                    last = place
     if not flash or not beeps:
         return frames, float("nan")
     return frames, (beeps[-1] / rate - flash[-1]) * 1000
