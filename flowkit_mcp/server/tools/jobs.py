@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Literal
 
 from mcp.types import CallToolResult
@@ -96,6 +97,11 @@ async def wait(
     if not ids:
         return reply(Waited(done=True, jobs=[], next="Nothing is under way. See list_jobs."))
     found = await _watch(ctx, kit, ids, max_wait_s)
+    return await waited(kit, found)
+
+
+async def waited(kit: FlowKit, found: list[Job], after: str = "") -> CallToolResult:
+    """What `wait` answers about these jobs; `after`: what to do once they have ended."""
     # what matters first: decisions, failures, files, then what is still under way
     found.sort(key=lambda job: (_RANK[job.state], job.id))
     lines, files = await job_lines(kit, found[:_LISTED])
@@ -106,7 +112,7 @@ async def wait(
             jobs=lines,
             more=len(found) - _LISTED if len(found) > _LISTED else None,
             held_up=None if done else await _held_up(kit),
-            next=_after(found),
+            next=f"{_after(found)} {after}".strip(),
         ),
         files,
     )
@@ -193,7 +199,7 @@ async def list_jobs(
     """Jobs, newest first, with state, credits and files; one job with its whole history. wait follows them."""
     kit = kit_of(ctx)
     if job is not None:
-        return await _one(kit, job_id(job))
+        return reply(*await one_job(kit, job_id(job)))
     project_id = video_id = None
     if video is not None:
         video_id = (await find_video(kit, video, project)).id
@@ -215,7 +221,8 @@ async def list_jobs(
     return reply(JobList(jobs=lines, next=step))
 
 
-async def _one(kit: FlowKit, id: int) -> CallToolResult:
+async def one_job(kit: FlowKit, id: int) -> tuple[OneJob, list[tuple[str, Path]]]:
+    """A job with its history, and its file if it made one. Raises NotFound."""
     row = await kit.job(id)
     line, files = await job_line(kit, row)
     events = await JobHandle(kit, id).events()
@@ -229,7 +236,7 @@ async def _one(kit: FlowKit, id: int) -> CallToolResult:
         )
         for event in events[-30:]
     ]
-    return reply(OneJob(job=line, history=history, next=_after([row])), files)
+    return OneJob(job=line, history=history, next=_after([row])), files
 
 
 async def cancel_job(

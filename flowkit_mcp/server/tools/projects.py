@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from mcp.types import CallToolResult
 from pydantic import Field
 
+from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Orientation, ProjectStatus
 from flowkit_mcp.errors import InvalidSetting, NotFound
 from flowkit_mcp.sdk.project import Project, Video
@@ -80,7 +81,12 @@ async def list_projects(
     after: Annotated[str | None, Field(description="Project id, to go on after it")] = None,
 ) -> CallToolResult:
     """The productions in this library, newest first. get_project shows one in detail."""
-    everyone = await Project.list(kit_of(ctx), archived=archived)
+    return reply(await listing(kit_of(ctx), archived=archived, after=after))
+
+
+async def listing(kit: FlowKit, *, archived: bool = False, after: str | None = None) -> Projects:
+    """What `list_projects` answers. Raises NotFound."""
+    everyone = await Project.list(kit, archived=archived)
     if after is not None:
         ids = [project.id for project in everyone]
         if after not in ids:
@@ -95,7 +101,7 @@ async def list_projects(
     step = "Call get_project(project=<name>)." if page else "Call create_project."
     if len(everyone) > _PAGE:
         step = f"More: list_projects(after={page[-1].id!r})."
-    return reply(Projects(projects=lines, next=step))
+    return Projects(projects=lines, next=step)
 
 
 async def update_project(
@@ -131,7 +137,7 @@ async def add_video(
     wanted = None if orientation == "BOTH" else Orientation(orientation)
     made = await found.add_video(title, description=description, orientation=wanted)
     return reply(
-        OneVideo(video=_video_line(made), next=f"Call add_scene(video={made.title!r}, scenes=[…]).")
+        OneVideo(video=video_line(made), next=f"Call add_scene(video={made.title!r}, scenes=[…]).")
     )
 
 
@@ -152,7 +158,7 @@ async def update_video(
         values["orientation"] = None if orientation == "BOTH" else Orientation(orientation)
     await found.update(**_something(values))
     step = f"Call get_project({found.project.name!r}, video={found.title!r})."
-    return reply(OneVideo(video=_video_line(found), next=step))
+    return reply(OneVideo(video=video_line(found), next=step))
 
 
 def _given(**values: Any) -> dict[str, Any]:
@@ -177,7 +183,7 @@ def _line(project: Project) -> ProjectLine:
     )
 
 
-def _video_line(video: Video) -> VideoLine:
+def video_line(video: Video) -> VideoLine:
     row = video.row
     return VideoLine(
         title=row.title,

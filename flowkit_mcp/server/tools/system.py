@@ -36,7 +36,11 @@ async def status(ctx: Ctx, detail: Detail = "concise") -> CallToolResult:
     """Whether media can be made now and, if not, what the person has to do; credits, spending and the queue.
     Call it first, and when jobs do not move. detail="full" lists the account's models with prices.
     """
-    kit = kit_of(ctx)
+    return reply(await health(kit_of(ctx), detail))
+
+
+async def health(kit: FlowKit, detail: Detail = "concise") -> Health:
+    """What `status` answers."""
     now = await kit.status()
     provider = now.provider
     account = provider.account if provider else None
@@ -44,25 +48,23 @@ async def status(ctx: Ctx, detail: Detail = "concise") -> CallToolResult:
     models = None
     if detail == "full" and account is not None:
         models = [model_line(model) for model in account.models if model.credits is not None]
-    return reply(
-        Health(
-            ready=ready,
-            what=what,
-            simulated=now.simulated,
-            connected=bool(provider and provider.connected),
-            gate=provider.gate.value if provider else Gate.OPEN.value,
-            tier=account.tier if account else None,
-            credits=account.credits if account else None,
-            spent_credits=now.spent_credits,
-            auto_approve_credits=kit.settings.auto_approve_credits,
-            jobs={state.value: count for state, count in now.jobs.items() if not state.final},
-            library=now.library,
-            version=now.version,
-            process=_process(now),
-            self_check=_self_check(now, provider),
-            models=models,
-            next=step,
-        )
+    return Health(
+        ready=ready,
+        what=what,
+        simulated=now.simulated,
+        connected=bool(provider and provider.connected),
+        gate=provider.gate.value if provider else Gate.OPEN.value,
+        tier=account.tier if account else None,
+        credits=account.credits if account else None,
+        spent_credits=now.spent_credits,
+        auto_approve_credits=kit.settings.auto_approve_credits,
+        jobs={state.value: count for state, count in now.jobs.items() if not state.final},
+        library=now.library,
+        version=now.version,
+        process=_process(now),
+        self_check=_self_check(now, provider),
+        models=models,
+        next=step,
     )
 
 

@@ -85,7 +85,17 @@ async def get_project(
     """The state of a production: cast, videos, and what each scene's image, video and upscale slots hold: done,
     stale (made from a picture no longer in use), under way or empty. detail="full" adds whole texts, ids and paths.
     """
-    kit = kit_of(ctx)
+    return reply(await look(kit_of(ctx), project, video, from_scene, detail))
+
+
+async def look(
+    kit: FlowKit,
+    project: str,
+    video: str | None = None,
+    from_scene: int = 1,
+    detail: Detail = "concise",
+) -> View:
+    """What `get_project` answers. Raises NotFound, Conflict."""
     found = await Project.get(kit, project)
     full = detail == "full"
     cast = await found.get_characters()
@@ -96,23 +106,21 @@ async def get_project(
     members = [await _member(kit, found, one.id, full) for one in cast[: _CAST[detail]]]
     scenes = await chosen.get_scenes() if chosen else []
     page = [scene for scene in scenes if scene.number >= from_scene][: _PAGE[detail]]
-    shown = await _scenes(kit, chosen, scenes, page, full) if chosen else None
+    shown = await scene_views(kit, chosen, scenes, page, full) if chosen else None
     row = found.row
-    return reply(
-        View(
-            project=row.name,
-            id=row.id,
-            status=row.status.value,
-            language=row.language,
-            style=(row.style if full else cut(row.style)) or None,
-            description=(row.description if full else cut(row.description)) or None,
-            story=row.story or None if full else None,
-            cast=members,
-            videos=[await _video(kit, one) for one in videos],
-            video=chosen.title if chosen else None,
-            scenes=shown,
-            next=_next(found, videos, chosen, scenes, page),
-        )
+    return View(
+        project=row.name,
+        id=row.id,
+        status=row.status.value,
+        language=row.language,
+        style=(row.style if full else cut(row.style)) or None,
+        description=(row.description if full else cut(row.description)) or None,
+        story=row.story or None if full else None,
+        cast=members,
+        videos=[await video_view(kit, one) for one in videos],
+        video=chosen.title if chosen else None,
+        scenes=shown,
+        next=_next(found, videos, chosen, scenes, page),
     )
 
 
@@ -130,7 +138,7 @@ async def _member(kit: FlowKit, project: Project, id: str, full: bool) -> Member
     )
 
 
-async def _video(kit: FlowKit, video: Video) -> VideoView:
+async def video_view(kit: FlowKit, video: Video) -> VideoView:
     newest: dict[str, Film] = {}
     for render in await video.renders():
         if render.orientation.value not in newest:
@@ -145,7 +153,7 @@ async def _video(kit: FlowKit, video: Video) -> VideoView:
     )
 
 
-async def _scenes(
+async def scene_views(
     kit: FlowKit, video: Video, scenes: list[Scene], page: list[Scene], full: bool
 ) -> list[SceneView]:
     slots = await video.slots()
