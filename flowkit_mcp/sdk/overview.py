@@ -108,6 +108,24 @@ async def picture(kit: FlowKit, take: Take) -> Made:
     return Made(kit.media.absolute(asset.path), take.number, asset)
 
 
+async def find_take(kit: FlowKit, id: str) -> Take:
+    """Raises NotFound."""
+    return await takes.take(kit.db, id)
+
+
+async def newest_takes(kit: FlowKit, beginning: str = "", limit: int = 100) -> list[str]:
+    """Ids of takes that begin so, newest first."""
+    return await takes.newest(kit.db, beginning, limit)
+
+
+async def small_picture(file: Made) -> bytes:
+    """A JPEG of at most 768 px of a picture, or of a clip half a second in. Raises MediaError."""
+    # late: pictures are looked at long after the start
+    from flowkit_mcp.media.stills import thumbnail_bytes
+
+    return await thumbnail_bytes(file.path)
+
+
 async def told_of(kit: FlowKit, slot: Slot) -> tuple[str, ...]:
     """What Flow was seen to do otherwise than asked when it made what this slot holds."""
     if not slot.filled or slot.take_id is None:

@@ -126,7 +126,8 @@ class Batch:
             not_ready=not_ready[:8] or None,
             next=self._next(ids, len(self.refused)),
         )
-        return reply(result, [(f"{film.orientation} film", path) for film, path in self.films])
+        files = [(f"{film.orientation} film", path) for film, path in self.films]
+        return reply(result, files, ids)
 
     def _not_ready(self) -> list[Skipped]:
         """Alike reasons together."""

@@ -5,13 +5,16 @@ Some clients show the model the text, others only the structured half (mcp.md §
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent
 from pydantic import BaseModel, ConfigDict
 
 MOST_LINKS = 20
+MOST_JOB_LINKS = 3
+#: Where in a result's `_meta` all jobs stand that a call has started or found at work; the text shows some of them.
+JOBS = "flowkit/jobs"
 
 
 class Result(BaseModel):
@@ -20,14 +23,19 @@ class Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def reply(result: Result, files: Iterable[tuple[str, Path]] = ()) -> CallToolResult:
-    """The result with links to (title, file) of what was made."""
+def reply(
+    result: Result, files: Iterable[tuple[str, Path]] = (), jobs: Sequence[int] = ()
+) -> CallToolResult:
+    """The result with links to (title, file) of what was made, and to the jobs that were started."""
     content: list[ContentBlock] = [
         TextContent(type="text", text=result.model_dump_json(exclude_none=True))
     ]
     content += [_link(title, path) for title, path in list(files)[:MOST_LINKS]]
+    content += [_job_link(id) for id in jobs[:MOST_JOB_LINKS]]
     return CallToolResult(
-        content=content, structured_content=result.model_dump(mode="json", exclude_none=True)
+        content=content,
+        structured_content=result.model_dump(mode="json", exclude_none=True),
+        _meta={JOBS: list(jobs)} if jobs else None,
     )
 
 
@@ -42,6 +50,10 @@ def _link(title: str, path: Path) -> ResourceLink:
         title=title,
         mime_type=_TYPES.get(path.suffix.lower()),
     )
+
+
+def _job_link(id: int) -> ResourceLink:
+    return ResourceLink(type="resource_link", uri=f"flowkit://job/{id}", name=f"job {id}")
 
 
 def cut(text: str, length: int = 90) -> str:

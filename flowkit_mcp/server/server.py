@@ -11,8 +11,11 @@ from mcp.server import MCPServer
 from flowkit_mcp import __version__
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.config import Settings
+from flowkit_mcp.server import resources, wire
 from flowkit_mcp.server.context import Backstage
 from flowkit_mcp.server.desk import Desk
+from flowkit_mcp.server.notices import Notices
+from flowkit_mcp.server.tasks import Tasks
 from flowkit_mcp.server.tools import ALL
 
 NAME = "flowkit"
@@ -42,6 +45,7 @@ Default orientations: the video's."""
 
 def build(settings: Settings, *, kit: FlowKit | None = None) -> MCPServer[Backstage]:
     """The server for a library. It is opened when a client connects; tests hand in one that is open (`kit`)."""
+    notices = Notices(wire.look)
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Backstage]) -> AsyncGenerator[Backstage]:
@@ -49,14 +53,15 @@ def build(settings: Settings, *, kit: FlowKit | None = None) -> MCPServer[Backst
         stdout, sys.stdout = sys.stdout, sys.stderr
         try:
             if kit is not None:
-                yield Backstage(kit, Desk(kit.clock))
+                async with wire.closing(notices):
+                    yield Backstage(kit, Desk(kit.clock))
                 return
-            async with FlowKit.open(settings) as opened:
+            async with FlowKit.open(settings) as opened, wire.closing(notices):
                 yield Backstage(opened, Desk(opened.clock))
         finally:
             sys.stdout = stdout
 
-    return MCPServer(
+    server = MCPServer(
         NAME,
         title="FlowKit",
         version=__version__,
@@ -64,4 +69,9 @@ def build(settings: Settings, *, kit: FlowKit | None = None) -> MCPServer[Backst
         tools=list(ALL),
         lifespan=lifespan,
         log_level="WARNING",
+        extensions=[Tasks()],
+        subscriptions=notices.bus,
     )
+    resources.install(server)
+    wire.install(server, notices)
+    return server

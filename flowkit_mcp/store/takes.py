@@ -49,6 +49,16 @@ async def takes(
     )
 
 
+async def newest(reads: Reads, beginning: str, limit: int) -> list[str]:
+    """Ids of takes that begin so, newest first."""
+    found = await reads.all(
+        "SELECT id FROM take WHERE substr(id, 1, length(:b)) = :b ORDER BY id DESC LIMIT :limit",
+        b=beginning,
+        limit=limit,
+    )
+    return [str(item["id"]) for item in found]
+
+
 async def slots(
     reads: Reads, *, scene_id: str | None = None, character_id: str | None = None
 ) -> list[Slot]:

@@ -126,7 +126,7 @@ async def upload(
         job = await publish(kit, plan)
         line, _ = await job_line(kit, await kit.job(job.id))
         step = f"Call {jobs_call([job.id])}. cancel_job ends it, with pause=true it rests."
-        return reply(Uploading(job=line, metadata=plan.listing.body(), next=step))
+        return reply(Uploading(job=line, metadata=plan.listing.body(), next=step), jobs=[job.id])
 
     key = key_of(["upload", request.model_dump_json()])
     return Proposal(key, 0, (), carry_out, question_of(plan, home.row))
