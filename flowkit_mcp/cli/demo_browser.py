@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from flowkit_mcp.bridge.pairing import PairingBook
+from flowkit_mcp.bundled import bundled
 from flowkit_mcp.cli.demo_client import DemoFailed, Say
-from flowkit_mcp.cli.extension import bundled
 from flowkit_mcp.cli.library import simulator_folder
 from flowkit_mcp.cli.ports import taken
 from flowkit_mcp.cli.simulate import Kind, first_project, simulator
@@ -62,7 +62,7 @@ async def in_chromium(
         folder = simulator_folder(settings) / "site"
         async with (
             Site.run(service, folder) as site,
-            Chromium.run(window.binary, site, bundled(), headless=window.headless) as chromium,
+            Chromium.run(window.binary, site, bundled("extension"), headless=window.headless) as chromium,
         ):
             where = "without a window" if window.headless else "in a window: you can watch"
             say(

@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from flowkit_mcp.errors import Conflict, InvalidSetting
-
-_PACKAGE = Path(__file__).parents[1]
-#: In an installed package, and in a checkout.
-_PLACES = (_PACKAGE / "_bundled" / "extension", _PACKAGE.parent / "extension")
-
-
-def bundled() -> Path:
-    """The extension of this version. Raises InvalidSetting."""
-    for place in _PLACES:
-        if (place / "manifest.json").is_file():
-            return place
-    raise InvalidSetting("this FlowKit came without its extension", hint="Install it again.")
+from flowkit_mcp.bundled import bundled, put
+from flowkit_mcp.errors import Conflict
 
 
 def default_folder() -> Path:
@@ -36,7 +23,7 @@ def unpack(folder: Path) -> str:
     Raises:
         Conflict: something else is in that folder, or it cannot be written.
     """
-    source, folder = bundled(), folder.expanduser().absolute()
+    source, folder = bundled("extension"), folder.expanduser().absolute()
     ours = _key(folder) == _key(source)
     if folder.exists() and not ours and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(
@@ -44,18 +31,7 @@ def unpack(folder: Path) -> str:
         )
     if ours and folder.samefile(source):
         return _words(folder, again=False)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".flowkit-") as work:
-            new = Path(work) / "new"
-            shutil.copytree(source, new)
-            if folder.exists():
-                folder.rename(Path(work) / "old")
-            new.rename(folder)
-    except OSError as error:
-        raise Conflict(
-            f"{folder} cannot be written: {error.strerror}", hint="Name another folder."
-        ) from error
+    put(source, folder)
     return _words(folder, again=ours)
 
 

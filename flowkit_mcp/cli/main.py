@@ -226,6 +226,20 @@ def extension(
 
 
 @app.command()
+def skills(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Where your agent looks for skills.", metavar="[FOLDER]"),
+    ] = None,
+) -> None:
+    """List the skills for agents, or copy them to where yours looks for them."""
+    # late: start-up time of serve.
+    from flowkit_mcp.cli.skills import install, listed
+
+    typer.echo(listed() if folder is None else install(folder))
+
+
+@app.command()
 def simulate(
     library: Library = None,
     port: Annotated[

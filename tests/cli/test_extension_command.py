@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flowkit_mcp.cli.extension import bundled, unpack
+from flowkit_mcp.bundled import bundled
+from flowkit_mcp.cli.extension import unpack
 from flowkit_mcp.errors import Conflict
 
 
@@ -21,7 +22,7 @@ def held(folder: Path) -> dict[str, bytes]:
 
 def test_all_of_it_is_unpacked_and_the_steps_name_the_folder(tmp_path: Path) -> None:
     told = unpack(tmp_path / "new" / "extension")
-    assert held(tmp_path / "new" / "extension") == held(bundled())
+    assert held(tmp_path / "new" / "extension") == held(bundled("extension"))
     assert told.startswith(str(tmp_path / "new" / "extension"))
     for step in ("chrome://extensions", "Developer mode", "Load unpacked", "flowkit-mcp pair"):
         assert step in told
@@ -35,7 +36,7 @@ def test_an_earlier_copy_is_replaced_whole(tmp_path: Path) -> None:
     old = json.loads(manifest.read_text(encoding="utf-8")) | {"version": "0.0.1"}
     manifest.write_text(json.dumps(old), encoding="utf-8")
     told = unpack(tmp_path / "extension")
-    assert held(tmp_path / "extension") == held(bundled())
+    assert held(tmp_path / "extension") == held(bundled("extension"))
     assert "round arrow" in told and "Load unpacked" not in told
 
 
@@ -58,4 +59,4 @@ def test_a_file_in_the_place_of_the_folder_is_left_alone(tmp_path: Path) -> None
 
 def test_an_empty_folder_will_do(tmp_path: Path) -> None:
     unpack(tmp_path)
-    assert held(tmp_path) == held(bundled())
+    assert held(tmp_path) == held(bundled("extension"))
