@@ -62,7 +62,9 @@ async def in_chromium(
         folder = simulator_folder(settings) / "site"
         async with (
             Site.run(service, folder) as site,
-            Chromium.run(window.binary, site, bundled("extension"), headless=window.headless) as chromium,
+            Chromium.run(
+                window.binary, site, bundled("extension"), headless=window.headless
+            ) as chromium,
         ):
             where = "without a window" if window.headless else "in a window: you can watch"
             say(
