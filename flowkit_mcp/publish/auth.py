@@ -244,7 +244,8 @@ class SignIns:
         credentials = library(
             token=info["token"],
             refresh_token=info["refresh_token"],
-            token_uri=info["token_uri"],
+            # a stand-in is on another port each time
+            token_uri=info["token_uri"] if self._root is None else f"{self._root}/token",
             client_id=info["client_id"],
             client_secret=info["client_secret"],
             scopes=info["scopes"],

@@ -76,6 +76,14 @@ def local(root: str) -> str:
     return root.rstrip("/")
 
 
+def session_now(youtube: Any, session: str) -> str:
+    """Where an upload's session is answered now: a stand-in is on another port each time, YouTube stays."""
+    here, there = urlsplit(youtube._baseUrl), urlsplit(session)
+    if here.scheme != "http" or there.scheme != "http":
+        return session
+    return there._replace(netloc=here.netloc).geturl()
+
+
 def reason_of(error: Exception) -> str:
     """The finest reason in the answer, e.g. `quotaExceeded`; empty if there is none."""
     try:

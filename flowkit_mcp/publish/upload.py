@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.listing import Listing
 from flowkit_mcp.errors import PublishLater, PublishNeedsPerson
-from flowkit_mcp.publish.client import busy, reason_of, status_of, translated
+from flowkit_mcp.publish.client import busy, reason_of, session_now, status_of, translated
 
 CHUNK = 8 << 20
 EDGE = 1 << 20
@@ -161,13 +161,12 @@ class Transfer:
                 media_body=media,
                 notifySubscribers=self._listing.notify_subscribers,
             )
-            if stand.session is None:
-                self._open(request, media, stand)
-            request.resumable_uri = stand.session
+            session = stand.session or self._open(request, media, stand)
+            request.resumable_uri = session_now(self._youtube, session)
             request._in_error_state = True  # makes it ask first where the server stands
             self._send(request, media, stand)
 
-    def _open(self, request: Any, media: Any, stand: Stand) -> None:
+    def _open(self, request: Any, media: Any, stand: Stand) -> str:
         """Only the listing is sent here: a session whose address is lost leaves no video behind."""
         from googleapiclient.errors import ResumableUploadError  # late: only to publish
 
@@ -182,9 +181,11 @@ class Transfer:
         )
         if reply.status != 200 or "location" not in reply:
             raise ResumableUploadError(reply, content)
-        stand.session, stand.opened_at = reply["location"], self._clock.now()
+        session = str(reply["location"])
+        stand.session, stand.opened_at = session, self._clock.now()
         stand.acknowledged, stand.finishing = 0, False
         self._file.write(stand)
+        return session
 
     def _send(self, request: Any, media: Any, stand: Stand) -> None:
         size = media.size()

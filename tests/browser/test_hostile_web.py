@@ -46,17 +46,31 @@ async def hostile_page(
 
 
 @asynccontextmanager
-async def attackers_server(port: int) -> AsyncGenerator[None]:
-    """One page for whoever asks."""
+async def attackers_server(port: int) -> AsyncGenerator[list[str]]:
+    """One page for whoever asks; what was asked for. Afterwards no connection to it is left.
+
+    Chromium opens a second one ahead of need, and would ask the next question there.
+    """
+    asked: list[str] = []
+    lines: set[asyncio.StreamWriter] = set()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n"
-        writer.write(head + b"<title>evil</title>")
+        lines.add(writer)
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return  # opened ahead of need, and cut below
+        asked.append(head.split(b" ")[1].decode())
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n")
+        writer.write(b"<title>evil</title>")
         writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", port):
-        yield
+    async with await asyncio.start_server(answer, "127.0.0.1", port) as server:
+        yield asked
+        server.close()
+        await asyncio.sleep(0)  # whoever was let in is in `lines`
+        for writer in lines:
+            writer.transport.abort()
 
 
 async def sandboxed(page: Page) -> Frame:
@@ -120,13 +134,14 @@ async def test_a_page_under_a_rebound_name_reads_nothing_from_the_port(
     async with stage(tmp_path, playwright) as at:
         page = await at.browser.context.new_page()
         await at.stop_server()
-        async with attackers_server(at.settings.port):  # before the name is bound to us
+        async with attackers_server(at.settings.port) as evil:  # before the name is bound to us
             await page.goto(f"http://{REBOUND}:{at.settings.port}/")
         await at.start_server()
         await until_it_listens(at.settings.port)
         told = await page.evaluate(
             "() => fetch('/ext').then(async (reply) => [reply.status, await reply.text(), [...reply.headers.keys()]])"
         )
+        assert "/" in evil and "/ext" not in evil, "it is our port that was asked"
         assert told[:2] == [403, ""]
         assert "server" not in told[2]
         knock = KNOCK.replace("127.0.0.1", REBOUND)

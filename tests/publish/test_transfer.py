@@ -140,6 +140,27 @@ async def test_stopped_in_the_middle_it_goes_on_in_the_same_session_with_no_byte
     assert len(world.youtube.sessions) == 1
 
 
+async def test_a_stand_in_that_comes_back_on_another_port_goes_on_in_the_same_session(
+    world: World, tmp_path: Path
+) -> None:
+    """As after a demo or a simulator that was started again: no token and no address of before is good."""
+
+    def stop_at_third(step: str) -> None:
+        if step == "chunk" and world.youtube.calls["chunk"] == 3:
+            world.stop.set()
+
+    await asyncio.to_thread(world.sign_in)
+    world.youtube.before = stop_at_third
+    with pytest.raises(Stopped):
+        await world.run()
+    async with LocalYouTube.run(tmp_path / "youtube") as moved:
+        again = World(tmp_path, moved)
+        await again.run()
+        assert again.arrived_once()
+        assert list(moved.sessions) == list(world.youtube.sessions)
+        assert moved.calls["token"] == 1
+
+
 async def test_a_session_that_expired_early_is_replaced(world: World) -> None:
     world.youtube.fault("gone")
     await world.run()
