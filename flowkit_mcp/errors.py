@@ -8,6 +8,7 @@ FlowKitError                      code, message, hint
 │   ├── InvalidSetting            an argument or a setting is out of range
 │   ├── ApprovalNeeded            the person has not agreed to the price
 │   └── LibraryTooNew             the database was written by a newer FlowKit
+├── LibraryTrouble                → wait: the disk is full, the database is damaged or held
 ├── ProviderError                 the service that makes media said no, or nothing
 │   ├── Transient                 → retry
 │   ├── RateLimited               → wait until `retry_at`
@@ -108,6 +109,13 @@ class LibraryTooNew(RequestError):
 
     code = "LIBRARY_TOO_NEW"
     default_hint = "Update FlowKit, or choose another library folder."
+
+
+class LibraryTrouble(FlowKitError):
+    """The library's disk or database: full, read-only, damaged, held by somebody else. Nothing is lost by it."""
+
+    code = "LIBRARY_UNUSABLE"
+    default_hint = "Run flowkit-mcp doctor."
 
 
 class ProviderError(FlowKitError):

@@ -7,7 +7,6 @@ import os
 import platform
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Literal
 
 import typer
 from pydantic import BaseModel
@@ -15,30 +14,21 @@ from pydantic import BaseModel
 from flowkit_mcp import __version__
 from flowkit_mcp.app import Status
 from flowkit_mcp.bridge.pairing import PairingBook
-from flowkit_mcp.cli.library import synced_by
-from flowkit_mcp.cli.ports import taken
+from flowkit_mcp.cli.doctor_check import Check, Verdict
+from flowkit_mcp.cli.doctor_library import examine_contents
+from flowkit_mcp.cli.library import network_share, synced_by
+from flowkit_mcp.cli.ports import owner, taken
 from flowkit_mcp.cli.status import is_led, looking, queue, self_check
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.models import Gate, JobState
-from flowkit_mcp.errors import FlowKitError
+from flowkit_mcp.errors import FlowKitError, LibraryTrouble
 from flowkit_mcp.media.binaries import find_ffmpeg, version
 from flowkit_mcp.simulator.chromium_find import NoChromium, chromium_version, find_chromium
-from flowkit_mcp.store.engine import Damaged, sqlite_version
+from flowkit_mcp.store.engine import Damaged, has_wal_reset_bug, sqlite_version
 from flowkit_mcp.store.migrate import newest, schema_version
 
 ENOUGH_BYTES = 2 * 1024**3
-
-Verdict = Literal["ok", "warning", "broken"]
-
-
-class Check(BaseModel):
-    """One thing looked at. `next` says what to do; empty if nothing is to be done."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    next: str = ""
 
 
 async def report(checks: AsyncIterator[Check], *, as_json: bool) -> int:
@@ -66,8 +56,10 @@ async def examine(settings: Settings) -> AsyncGenerator[Check]:
     yield await _ffmpeg(settings)
     yield await asyncio.to_thread(_chromium)
     led = is_led(settings)
-    check, status = await _database(settings, led)
+    check, status, contents = await _database(settings, led)
     yield check
+    for check in contents:
+        yield check
     yield _leader(status, led)
     yield await asyncio.to_thread(_port, settings, led)
     for check in _flow(settings, status, led):
@@ -98,6 +90,14 @@ def _library(settings: Settings) -> Check:
             verdict="warning",
             found=f"{found} lies in {synced!r}, which another program copies",
             next="A database must not be synced while it is open: move the library, set FLOWKIT_LIBRARY.",
+        )
+    share = network_share(there)
+    if share:
+        return Check(
+            name="library",
+            verdict="warning",
+            found=f"{found} lies on a network drive ({share})",
+            next="Locks do not hold there, and two programs may work at once: move it to a disk of this machine.",
         )
     free = shutil.disk_usage(there).free
     if free < ENOUGH_BYTES:
@@ -134,11 +134,12 @@ def _chromium() -> Check:
     return Check(name="Chromium", verdict="ok", found=f"{named} at {binary}, {use}")
 
 
-async def _database(settings: Settings, led: bool) -> tuple[Check, Status | None]:
-    sqlite = f"SQLite {sqlite_version()}"
+async def _database(settings: Settings, led: bool) -> tuple[Check, Status | None, list[Check]]:
+    sqlite = f"SQLite {sqlite_version()}{_wal_note()}"
+    contents: list[Check] = []
     if not settings.database.is_file():
         found = f"none yet, the first start makes it; {sqlite}"
-        return Check(name="database", verdict="ok", found=found), None
+        return Check(name="database", verdict="ok", found=found), None, contents
     broken = Check(name="database", verdict="broken", found="")
     status: Status | None = None
     try:
@@ -148,22 +149,38 @@ async def _database(settings: Settings, led: bool) -> tuple[Check, Status | None
                 if led:
                     await kit.look()
                 status = await kit.status(led=led)
-    except Damaged as error:
-        schema, verdict = 0, str(error)
+                contents = await examine_contents(kit)
+    except (Damaged, LibraryTrouble) as error:
+        schema, verdict = 0, error.message if isinstance(error, LibraryTrouble) else str(error)
     if verdict != "ok":
         broken.found = f"damaged: {verdict}; {sqlite}"
-        broken.next = (
-            f"Copy {settings.state_dir} away, then put a backup-*.db from it, if there is one, in place "
-            f"of {settings.database.name}."
-        )
-        return broken, None
+        broken.next = _put_back(settings)
+        return broken, None, contents
     if schema > newest():
         broken.found = f"schema {schema}, this FlowKit knows {newest()}; {sqlite}"
         broken.next = "Update FlowKit."
-        return broken, None
+        return broken, None, contents
     note = "" if schema == newest() else f" (the next start brings it to {newest()})"
     found = f"sound, schema {schema}{note}; {sqlite}"
-    return Check(name="database", verdict="ok", found=found), status
+    return Check(name="database", verdict="ok", found=found), status, contents
+
+
+def _put_back(settings: Settings) -> str:
+    copies = sorted(settings.state_dir.glob("backup-*.db"), key=lambda file: file.stat().st_mtime)
+    name = settings.database.name
+    if not copies:
+        return f"End all FlowKit processes and move {name} away: a new one is begun; the media stay where they are."
+    return (
+        f"End all FlowKit processes, copy {settings.state_dir} away, delete {name}-wal and {name}-shm in it, "
+        f"and put {copies[-1].name} in place of {name}."
+    )
+
+
+def _wal_note() -> str:
+    """Not worth a warning: it takes two writers that move the log at the same instant, and only the leader does."""
+    if not has_wal_reset_bug(sqlite_version()):
+        return ""
+    return " (has the rare WAL-reset bug, mended in 3.51.3; only one process moves the log, and a copy is made daily)"
 
 
 def _leader(status: Status | None, led: bool) -> Check:
@@ -191,7 +208,7 @@ def _port(settings: Settings, led: bool) -> Check:
         return Check(
             name="bridge",
             verdict="broken",
-            found=f"port {settings.port} is in use by another program",
+            found=f"port {settings.port} is in use by {owner(settings.port) or 'another program'}",
             next="Stop it, or set another port with FLOWKIT_PORT here and in the extension's options.",
         )
     if led and not in_use:

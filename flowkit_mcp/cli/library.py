@@ -27,6 +27,20 @@ _SYNCED = (
     "box sync",
     "pclouddrive",
 )
+#: File systems whose locks are not to be relied on.
+_NETWORK = (
+    "nfs",
+    "cifs",
+    "smb",
+    "afs",
+    "9p",
+    "sshfs",
+    "davfs",
+    "rclone",
+    "gvfsd",
+    "glusterfs",
+    "ceph",
+)
 
 
 def settings_for(
@@ -106,6 +120,29 @@ def synced_by(library: Path) -> str | None:
         if any(name in part.lower() for name in _SYNCED):
             return part
     return None
+
+
+def network_share(folder: Path) -> str | None:
+    """The kind of network drive that a folder lies on, as far as this system tells; None for a disk."""
+    if str(folder).startswith(("\\\\", "//")):
+        return "UNC path"
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return share_among(mounts, folder)
+
+
+def share_among(mounts: str, folder: Path) -> str | None:
+    """By the lines of `/proc/mounts`: the type of the innermost mount above `folder`, if it is a network's."""
+    places = [line.split()[1:3] for line in mounts.splitlines() if len(line.split()) > 2]
+    above = [
+        (len(place), kind)
+        for place, kind in places
+        if folder.is_relative_to(place.replace("\\040", " "))
+    ]
+    kind = max(above, default=(0, ""))[1]
+    return kind if kind.removeprefix("fuse.").startswith(_NETWORK) else None
 
 
 def _kind(settings: Settings) -> str | None:

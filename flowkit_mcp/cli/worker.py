@@ -7,12 +7,14 @@ from collections.abc import Callable
 from flowkit_mcp.app import FlowKit, Status
 from flowkit_mcp.cli.status import connection, queue
 from flowkit_mcp.config import Settings
+from flowkit_mcp.server import logs
 
 SILENT_S = 60.0
 
 
 async def work(settings: Settings, say: Callable[[str], None]) -> int:
     """Until cancelled; says what changes."""
+    logs.start(settings)
     async with FlowKit.open(settings) as kit:
         say(f"Library {settings.library}. Ctrl-C ends; what has been sent goes on at Flow.")
         before: list[str] = []

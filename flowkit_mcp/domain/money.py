@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from flowkit_mcp.domain.models import Row
+
 
 class _Figures(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -71,6 +73,15 @@ class Ledger(_Figures):
     def per_second(self) -> float | None:
         """Credits per finished second of film."""
         return round(self.total.credits / self.film_s, 2) if self.film_s else None
+
+
+class InDoubt(Row):
+    """A call of which nobody knows whether it was charged. `intended_at` in ms since 1970."""
+
+    job_id: int
+    credits: int
+    intended_at: int
+    evidence: str | None
 
 
 def midnight(now: int) -> int:

@@ -14,6 +14,7 @@ from flowkit_mcp.errors import (
     FlowKitError,
     GenerationFailed,
     HumanCheckRequired,
+    LibraryTrouble,
     MediaError,
     NotConnected,
     OutcomeUnknown,
@@ -30,6 +31,7 @@ from flowkit_mcp.errors import (
 
 READ_ATTEMPTS = 6
 LONGEST_BACKOFF_MS = 300_000
+LIBRARY_PAUSE_MS = 10_000
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -95,8 +97,11 @@ def decide(error: FlowKitError, verb: Verb, attempts: int, now: int, roll: float
     `now` in ms since 1970; `roll` is a random number from 0 to 1 that the caller brings.
     """
     match error:
-        case NotConnected():
-            return Wait(now + 1000, gate=None)  # the connection itself is the gate
+        case (
+            NotConnected() | LibraryTrouble()
+        ):  # the connection itself is the gate; a full disk is no call's fault
+            pause = LIBRARY_PAUSE_MS if isinstance(error, LibraryTrouble) else 1000
+            return Wait(now + pause, gate=None)
         case SignInRequired():
             return Ask("provider", Gate.BLOCKED)
         case HumanCheckRequired() | OutOfCredits():

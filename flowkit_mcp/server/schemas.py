@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from flowkit_mcp.errors import BugError, FlowKitError, InvalidSetting
+from flowkit_mcp.store.engine import trouble_of
 
 _SHOWN = 3
 #: Of an error's text, in characters: a name of 100 kB is not said back.
@@ -62,6 +63,9 @@ class StrictTool(Tool):
             cause = error.__cause__
             if isinstance(cause, FlowKitError):
                 raise ToolError(_told(cause)) from cause
+            trouble = None if cause is None else trouble_of(cause)
+            if trouble is not None:
+                raise ToolError(_told(trouble)) from cause
             # the server logs the trace; the model is told what it can do about a bug
             raise UnexpectedToolError(
                 str(BugError(f"{self.name} ended with {type(cause).__name__}"))

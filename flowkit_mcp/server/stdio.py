@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
 
 from flowkit_mcp.config import Settings
+from flowkit_mcp.errors import FlowKitError
+from flowkit_mcp.server import logs
 
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 
 
 def run(settings: Settings) -> None:
-    """Serve until the client hangs up or a signal comes. Returns; the exit code is 0."""
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
+    """Serve until the client hangs up or a signal comes. Returns; the exit code is 0.
+
+    Raises FlowKitError: the library cannot be opened.
+    """
+    logs.start(settings)
     hang_up = _pump_stdin()
     _on_signals(hang_up)
     gc.disable()  # 7 % quicker to import without (mcp.md §6)
@@ -34,10 +35,21 @@ def run(settings: Settings) -> None:
 
     gc.enable()
     gc.freeze()
+    refused: FlowKitError | None = None
     try:
         build(settings).run("stdio")
     except* (BrokenPipeError, ConnectionResetError):
         _mute_stdout()  # the client is gone: the same as a hang-up, not a crash
+    except* FlowKitError as group:
+        refused = _first(group)
+    if refused is not None:
+        raise refused
+
+
+def _first(group: BaseExceptionGroup[FlowKitError]) -> FlowKitError:
+    """Of a group, however deep."""
+    inner = group.exceptions[0]
+    return inner if isinstance(inner, FlowKitError) else _first(inner)
 
 
 def _mute_stdout() -> None:

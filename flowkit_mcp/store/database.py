@@ -19,6 +19,7 @@ import aiosqlite
 
 from flowkit_mcp.domain.models import Row
 from flowkit_mcp.errors import NotFound
+from flowkit_mcp.store.engine import in_words, trouble_of
 
 APPLICATION_ID = 0x464C4B54  # "FLKT"
 WATCH_EVERY_S = 0.25
@@ -55,7 +56,8 @@ async def _fetch(
     connection: aiosqlite.Connection, sql: str, args: dict[str, Any]
 ) -> list[dict[str, Any]]:
     # execute_fetchall drains in one hop: an open cursor would hold locks (design.md §3.9)
-    found = await connection.execute_fetchall(sql, args)
+    with in_words():
+        found = await connection.execute_fetchall(sql, args)
     return [dict(item) for item in found]
 
 
@@ -70,7 +72,8 @@ class Tx:
 
     async def run(self, sql: str, **args: Any) -> int:
         """Run one writing statement; returns how many rows it changed."""
-        cursor = await self._connection.execute(sql, args)
+        with in_words():
+            cursor = await self._connection.execute(sql, args)
         try:
             return cursor.rowcount
         finally:
@@ -80,9 +83,10 @@ class Tx:
         """Insert one row; returns its rowid. Table and column names come from code, never from users."""
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
-        cursor = await self._connection.execute(
-            f"INSERT INTO {table} ({names}) VALUES ({marks})", values
-        )
+        with in_words():
+            cursor = await self._connection.execute(
+                f"INSERT INTO {table} ({names}) VALUES ({marks})", values
+            )
         try:
             return cursor.lastrowid or 0
         finally:
@@ -109,27 +113,37 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path) -> AsyncGenerator[Database]:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Raises LibraryTrouble: the disk is full, the file is damaged, or neither can be written."""
         async with contextlib.AsyncExitStack() as stack:
-            connections: list[aiosqlite.Connection] = []
-            for _ in range(2):
-                connection = await stack.enter_async_context(
-                    aiosqlite.connect(path, isolation_level=None, timeout=5.0)
-                )
-                connection.row_factory = sqlite3.Row
-                connections.append(connection)
-            writer, reader = connections
-            for pragma in (
-                "journal_mode = WAL",
-                "synchronous = FULL",
-                "foreign_keys = ON",
-                "busy_timeout = 5000",
-                "wal_autocheckpoint = 0",
-            ):
-                await writer.execute_fetchall(f"PRAGMA {pragma}")
-            for pragma in ("busy_timeout = 5000", "query_only = ON", "wal_autocheckpoint = 0"):
-                await reader.execute_fetchall(f"PRAGMA {pragma}")
-            yield cls(path, writer, reader)
+            with in_words():
+                opened = await cls._connect(path, stack)
+            yield opened
+
+    @classmethod
+    async def _connect(cls, path: Path, stack: contextlib.AsyncExitStack) -> Database:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise trouble_of(error) or error from error
+        connections: list[aiosqlite.Connection] = []
+        for _ in range(2):
+            connection = await stack.enter_async_context(
+                aiosqlite.connect(path, isolation_level=None, timeout=5.0)
+            )
+            connection.row_factory = sqlite3.Row
+            connections.append(connection)
+        writer, reader = connections
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "busy_timeout = 5000",
+            "wal_autocheckpoint = 0",
+        ):
+            await writer.execute_fetchall(f"PRAGMA {pragma}")
+        for pragma in ("busy_timeout = 5000", "query_only = ON", "wal_autocheckpoint = 0"):
+            await reader.execute_fetchall(f"PRAGMA {pragma}")
+        return cls(path, writer, reader)
 
     async def all(self, sql: str, **args: Any) -> list[dict[str, Any]]:
         """All rows, from the reading connection."""
@@ -145,12 +159,14 @@ class Database:
         async with self._lock:
             begin = asyncio.ensure_future(self._run("BEGIN IMMEDIATE"))
             try:
-                await asyncio.shield(begin)
+                with in_words():
+                    await asyncio.shield(begin)
                 yield Tx(self._writer)
             except BaseException:
                 await self._finish("ROLLBACK", begin)
                 raise
-            await self._finish("COMMIT", begin)
+            with in_words():
+                await self._finish("COMMIT", begin)
         self._committed.set()
 
     async def _run(self, sql: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from flowkit_mcp.domain.models import Job, JobState
-from flowkit_mcp.domain.money import Budget, Ledger, Spent, midnight
+from flowkit_mcp.domain.money import Budget, InDoubt, Ledger, Spent, midnight
 from flowkit_mcp.errors import OverBudget
 from flowkit_mcp.store import jobs
 from flowkit_mcp.store.database import Reads, Tx, rows
@@ -54,6 +54,17 @@ async def ledger(reads: Reads, project_id: str, video_id: str | None = None) -> 
         cast=Spent.model_validate(cast),
         scenes={row.pop("scene"): Spent.model_validate(row) for row in scenes},
         film_s=film["s"],
+    )
+
+
+async def unknown_outcomes(reads: Reads, limit: int) -> list[InDoubt]:
+    """Calls of which nobody knows whether they were charged, the newest first."""
+    return await rows(
+        reads,
+        InDoubt,
+        """SELECT job_id, credits_estimate AS credits, intended_at, json_extract(reply, '$.evidence') AS evidence
+             FROM operation WHERE state = 'unknown' ORDER BY id DESC LIMIT :limit""",
+        limit=limit,
     )
 
 

@@ -118,6 +118,38 @@ async def add_asset(tx: Tx, file: MediaFile, *, id: str, path: str, now: int) ->
     return await asset(tx, id)
 
 
+async def in_use(reads: Reads) -> list[Asset]:
+    """What selected takes consist of."""
+    return await rows(
+        reads,
+        Asset,
+        "SELECT * FROM asset WHERE id IN (SELECT asset_id FROM take WHERE selected = 1) ORDER BY created_at",
+    )
+
+
+async def refile(tx: Tx, id: str, file: MediaFile, path: str) -> Asset:
+    """The file of an asset was fetched again; `path` is relative to the library."""
+    await tx.update(
+        "asset",
+        id,
+        path=path,
+        sha256=file.sha256,
+        bytes=file.bytes,
+        width=file.width,
+        height=file.height,
+        duration_ms=file.duration_ms,
+    )
+    return await asset(tx, id)
+
+
+async def jobs_of(reads: Reads, asset_id: str) -> list[int]:
+    """The jobs whose takes consist of this asset."""
+    found = await reads.all(
+        "SELECT job_id FROM take WHERE asset_id = :a AND job_id IS NOT NULL", a=asset_id
+    )
+    return [item["job_id"] for item in found]
+
+
 async def has_file(reads: Reads, path: str) -> bool:
     """Whether a file of the library, by its stored path, has its row."""
     return bool(await reads.all("SELECT 1 FROM asset WHERE path = :path", path=path))
@@ -242,6 +274,16 @@ async def any_remote_id(reads: Reads, asset_id: str) -> str | None:
         a=asset_id,
     )
     return found[0]["remote_id"] if found else None
+
+
+async def remotes(reads: Reads, asset_id: str) -> list[tuple[str, str, str]]:
+    """(provider, account, id) under which an asset is known anywhere, the newest first."""
+    found = await reads.all(
+        """SELECT provider, account, remote_id FROM asset_remote WHERE asset_id = :a AND gone_at IS NULL
+            ORDER BY created_at DESC""",
+        a=asset_id,
+    )
+    return [(item["provider"], item["account"], item["remote_id"]) for item in found]
 
 
 async def mark_gone(tx: Tx, provider: str, account: str, remote_id: str, now: int) -> None:

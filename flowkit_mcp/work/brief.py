@@ -24,6 +24,7 @@ from flowkit_mcp.providers.base import (
     VideoBrief,
 )
 from flowkit_mcp.store import catalog, takes
+from flowkit_mcp.work.restore import Restorer
 from flowkit_mcp.work.workshop import Workshop
 
 
@@ -32,6 +33,7 @@ class BriefWriter:
 
     def __init__(self, workshop: Workshop) -> None:
         self._shop = workshop
+        self._restorer = Restorer(workshop)
         self._locks: dict[tuple[str, str], asyncio.Lock] = {}
 
     async def write(self, provider: Provider, account: Account, request: PaidRequest) -> Brief:
@@ -112,7 +114,7 @@ class BriefWriter:
                     "cannot take it from the library",
                     hint="Connect the account that made it, or generate the clip again with this one.",
                 )
-            asset = await takes.asset(shop.db, take.asset_id)
+            asset = await self._restorer.here(await takes.asset(shop.db, take.asset_id))
             remote_id = await provider.upload_image(shop.media.absolute(asset.path), project)
             async with shop.db.transaction() as tx:
                 await takes.add_remote(

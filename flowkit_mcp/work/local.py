@@ -10,6 +10,7 @@ from flowkit_mcp.domain.requests import LastFrame, Merge, request_of
 from flowkit_mcp.media.merge import merge
 from flowkit_mcp.media.stills import last_frame
 from flowkit_mcp.store import catalog, jobs, takes
+from flowkit_mcp.work.restore import Restorer
 from flowkit_mcp.work.workshop import Replaced, Workshop
 
 REPORT_EVERY_S = 0.5
@@ -32,7 +33,8 @@ async def run_local(shop: Workshop, job: Job) -> None:
 
 async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
     clips = [await takes.take(shop.db, id) for id in request.clip_take_ids]
-    assets = [await takes.asset(shop.db, clip.asset_id) for clip in clips]
+    restorer = Restorer(shop)
+    assets = [await restorer.here(await takes.asset(shop.db, clip.asset_id)) for clip in clips]
     project = await catalog.project(shop.db, request.project_id)
     video = await catalog.video(shop.db, request.video_id)
     number = await takes.next_render_number(shop.db, video.id, request.orientation)

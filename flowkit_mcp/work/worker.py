@@ -18,6 +18,7 @@ from flowkit_mcp.work.publish import Publisher
 from flowkit_mcp.work.record import Recorder, media_of_job
 from flowkit_mcp.work.recover import adopt_orphans, reconcile
 from flowkit_mcp.work.stop import let_go, stop_at_provider
+from flowkit_mcp.work.upkeep import Upkeep
 from flowkit_mcp.work.workshop import Workshop, log
 
 LOCAL, YOUTUBE = "local", "youtube"
@@ -36,6 +37,7 @@ class Worker:
         self._path = PaidPath(workshop)
         self._recorder = Recorder(workshop)
         self._house = HouseKeeper(workshop)
+        self._upkeep = Upkeep(workshop)
         self._wake = asyncio.Event()
         self._stopping = False
         self._looking = asyncio.Lock()
@@ -57,7 +59,7 @@ class Worker:
         await adopt_orphans(self._shop)
         for name in self._shop.providers:
             await self._shop.gate.end_probe(name)  # whoever probed is gone
-        watch = asyncio.create_task(self._watch())
+        beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._upkeep.run())]
         try:
             while not self._stopping:
                 self._wake.clear()
@@ -70,8 +72,9 @@ class Worker:
                         await self._wake.wait()
                 self._raise_failures()
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     async def stop(self) -> None:
         """Claim nothing more, give a submit in flight 2 s to answer, leave the rest to recovery."""
@@ -287,6 +290,7 @@ class Worker:
             self._unread.pop(name, None)
             if provider.connected and _who(provider) == who:
                 self._known_as[name] = who
+                self._upkeep.account_seen()
         except Exception as error:  # free, and repeated: whatever it was must not end the term
             code = error.code if isinstance(error, FlowKitError) else repr(error)
             log.info("cannot read the account: %s", code)

@@ -21,7 +21,14 @@ from flowkit_mcp.domain.models import (
     OperationState,
 )
 from flowkit_mcp.domain.policy import Ask, Decision, Retry, Stop, Verb, Wait, decide
-from flowkit_mcp.errors import BugError, FlowKitError, OutcomeUnknown, ProviderError, Transient
+from flowkit_mcp.errors import (
+    BugError,
+    FlowKitError,
+    LibraryTrouble,
+    OutcomeUnknown,
+    ProviderError,
+    Transient,
+)
 from flowkit_mcp.media.files import MediaStore
 from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.store import jobs, operations
@@ -226,6 +233,8 @@ class Workshop:
 
     def _understand(self, error: BaseException, verb: Verb) -> FlowKitError:
         """Unknown errors: never retried on a paying call, retried on a reading one, reported otherwise."""
+        if isinstance(error, LibraryTrouble) and verb is Verb.SUBMIT:
+            return OutcomeUnknown(f"the reply could not be written down: {error.message}")
         if isinstance(error, FlowKitError):
             return error
         log.error("unexpected error: %s", "".join(traceback.format_exception(error)))

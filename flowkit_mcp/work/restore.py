@@ -1,0 +1,96 @@
+"""Media whose file is gone from the library while Flow still has them: looked up and fetched again, free."""
+
+from __future__ import annotations
+
+import asyncio
+
+from flowkit_mcp.domain.models import Asset
+from flowkit_mcp.errors import FlowKitError, MediaError, NotConnected
+from flowkit_mcp.providers.base import Done, Provider, RemoteMedia
+from flowkit_mcp.store import jobs, takes
+from flowkit_mcp.work.workshop import Workshop, log
+
+GONE = "{path} is gone from the library, and {why}"
+HINT = "Put the file back, select another take, or generate it again."
+
+
+class Restorer:
+    """Brings files home again. `here` is for whoever needs one now, `in_use` for the leader's spare time."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._shop = workshop
+        self._one_by_one = asyncio.Lock()
+
+    async def here(self, asset: Asset) -> Asset:
+        """The asset with its file in place.
+
+        Raises:
+            MediaError: it is gone, and Flow does not have it any more or cannot be asked now.
+        """
+        async with self._one_by_one:
+            if self._shop.media.absolute(asset.path).is_file():
+                return asset
+            why = "it came from nowhere that could be asked for it again"
+            for name, account, remote_id in await takes.remotes(self._shop.db, asset.id):
+                provider = self._shop.providers.get(name)
+                if provider is None:
+                    continue
+                if not provider.connected:
+                    why = "the browser through which it can be fetched again is not connected"
+                elif provider.account_label != account:
+                    why = f"only the account {account!r} can fetch it again"
+                elif (media := await self._seen(provider, remote_id, asset)) is None:
+                    why = "Flow does not have it any more"
+                else:
+                    return await self._bring(provider, asset, media)
+            raise MediaError(GONE.format(path=asset.path, why=why), hint=HINT)
+
+    async def in_use(self) -> int:
+        """Fetch what is selected and missing, as far as it can be had; how many files came home.
+
+        What is not in use stays away: the person may have made room.
+        """
+        brought = 0
+        for asset in await missing(self._shop):
+            try:
+                await self.here(asset)
+                brought += 1
+            except (FlowKitError, OSError) as error:
+                log.warning("cannot fetch %s again: %s", asset.path, error)
+        return brought
+
+    async def _seen(self, provider: Provider, remote_id: str, asset: Asset) -> RemoteMedia | None:
+        """A fresh address: those of last time have expired."""
+        try:
+            seen = (await provider.poll([remote_id], asset.media)).get(remote_id)
+        except NotConnected as error:
+            raise MediaError(GONE.format(path=asset.path, why=error.message), hint=HINT) from error
+        return seen.media if isinstance(seen, Done) else None
+
+    async def _bring(self, provider: Provider, asset: Asset, media: RemoteMedia) -> Asset:
+        shop = self._shop
+        final = shop.media.absolute(asset.path)
+        part = shop.media.part_for(final)
+        try:
+            await provider.fetch(media, part)
+            file = await shop.media.keep(part, final, asset.media)
+        finally:
+            part.unlink(missing_ok=True)
+        now = shop.clock.now()
+        async with shop.db.transaction() as tx:
+            again = await takes.refile(tx, asset.id, file, shop.media.relative(file.path))
+            for job_id in await takes.jobs_of(tx, asset.id):
+                same = again.sha256 == asset.sha256
+                await jobs.log(tx, job_id, "fetched_again", now, path=again.path, same=same)
+        log.info("%s was gone and is here again", again.path)
+        return again
+
+
+async def missing(shop: Workshop) -> list[Asset]:
+    """Assets in use whose file is not there."""
+    found = await takes.in_use(shop.db)
+
+    def gone() -> list[Asset]:
+        return [asset for asset in found if not shop.media.absolute(asset.path).is_file()]
+
+    return await asyncio.to_thread(gone)
