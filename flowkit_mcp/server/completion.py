@@ -13,13 +13,18 @@ from mcp.types import Completion, PromptReference, ResourceTemplateReference
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.sdk.overview import find_jobs, newest_takes
 from flowkit_mcp.sdk.project import Project, Video
+from flowkit_mcp.server.skills import Skill
 
 MOST = 100  #: the protocol's limit
 _JOBS = 500
 
 
 async def complete(
-    kit: FlowKit, ref: PromptReference | ResourceTemplateReference, argument: str, typed: str
+    kit: FlowKit,
+    ref: PromptReference | ResourceTemplateReference,
+    argument: str,
+    typed: str,
+    skills: Iterable[Skill] = (),
 ) -> Completion:
     """Values for one argument of a prompt or of a template, best first; empty where anything may be typed."""
     kind = argument if isinstance(ref, PromptReference) else _kind(ref.uri, argument)
@@ -38,6 +43,11 @@ async def complete(
             return _page(await newest_takes(kit, typed, MOST + 1))
         case "detail":
             return _page(one for one in ("concise", "full") if one.startswith(typed))
+        case "skill":
+            return _page(one.name for one in skills if one.name.startswith(typed))
+        case "path":
+            paths = dict.fromkeys(path for one in skills for path in one.files)
+            return _page(path for path in paths if path.startswith(typed))
         case "after":
             return _page(one.id for one in await Project.list(kit) if one.id.startswith(typed))
         case _:

@@ -26,6 +26,7 @@ from flowkit_mcp.sdk.scene import Scene
 from flowkit_mcp.server.context import Backstage, Ctx, kit_of
 from flowkit_mcp.server.handles import job_id
 from flowkit_mcp.server.results import Film, Result
+from flowkit_mcp.server.skills import MARKDOWN, TEMPLATE, Shelf
 from flowkit_mcp.server.tools.jobs import one_job
 from flowkit_mcp.server.tools.projects import VideoLine, listing, video_line
 from flowkit_mcp.server.tools.system import health
@@ -291,8 +292,19 @@ async def _read(kit: FlowKit, kind: Kind, given: dict[str, Any]) -> str | bytes:
         raise ResourceError(str(error)) from error
 
 
-def install(mcp: MCPServer[Backstage]) -> None:
-    """Offer all kinds as templates."""
+def install(mcp: MCPServer[Backstage], shelf: Shelf) -> None:
+    """Offer all kinds as templates, and the files of the skills."""
+
+    @mcp.resource(
+        TEMPLATE,
+        name="skill",
+        title="Skill",
+        description="A file of one of the skills that say how to work with FlowKit well. See skills/list.",
+        mime_type=MARKDOWN,
+    )
+    async def skill_file(skill: str, path: str) -> str:  # pyright: ignore[reportUnusedFunction]
+        return shelf.file(skill, path)
+
     for kind in KINDS:
         register = mcp.resource(
             kind.template,

@@ -11,10 +11,11 @@ from mcp.server import MCPServer
 from flowkit_mcp import __version__
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.config import Settings
-from flowkit_mcp.server import resources, wire
+from flowkit_mcp.server import prompts, resources, wire
 from flowkit_mcp.server.context import Backstage
 from flowkit_mcp.server.desk import Desk
 from flowkit_mcp.server.notices import Notices
+from flowkit_mcp.server.skills import Shelf, SkillsOverMcp
 from flowkit_mcp.server.tasks import Tasks
 from flowkit_mcp.server.tools import ALL
 
@@ -45,7 +46,7 @@ Default orientations: the video's."""
 
 def build(settings: Settings, *, kit: FlowKit | None = None) -> MCPServer[Backstage]:
     """The server for a library. It is opened when a client connects; tests hand in one that is open (`kit`)."""
-    notices = Notices(wire.look)
+    notices, shelf = Notices(wire.look), Shelf()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Backstage]) -> AsyncGenerator[Backstage]:
@@ -69,9 +70,10 @@ def build(settings: Settings, *, kit: FlowKit | None = None) -> MCPServer[Backst
         tools=list(ALL),
         lifespan=lifespan,
         log_level="WARNING",
-        extensions=[Tasks()],
+        extensions=[Tasks(), SkillsOverMcp(shelf)],
         subscriptions=notices.bus,
     )
-    resources.install(server)
-    wire.install(server, notices)
+    resources.install(server, shelf)
+    prompts.install(server, shelf)
+    wire.install(server, notices, shelf)
     return server

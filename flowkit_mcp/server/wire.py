@@ -36,6 +36,7 @@ from flowkit_mcp.server import resources
 from flowkit_mcp.server.completion import complete
 from flowkit_mcp.server.context import Backstage
 from flowkit_mcp.server.notices import LIST, Notices, addresses_of
+from flowkit_mcp.server.skills import Shelf
 from flowkit_mcp.server.tasks import TASKS, declares_tasks
 
 PAGE = 50
@@ -53,13 +54,13 @@ async def look(kit: FlowKit, address: str) -> str | bytes | None:
         return None
 
 
-def install(mcp: MCPServer[Backstage], notices: Notices) -> None:
+def install(mcp: MCPServer[Backstage], notices: Notices, shelf: Shelf) -> None:
     """Serve them, and let `notices` know who listens."""
 
     async def list_resources(
         ctx: Ctx, params: PaginatedRequestParams | None
     ) -> ListResourcesResult:
-        fixed = [*resources.FIXED, *await mcp.list_resources()]
+        fixed = [*resources.FIXED, *shelf.resources(), *await mcp.list_resources()]
         return await _page(ctx.lifespan_context.kit, fixed, params.cursor if params else None)
 
     async def subscribe(ctx: Ctx, params: SubscribeRequestParams) -> EmptyResult:
@@ -82,11 +83,13 @@ def install(mcp: MCPServer[Backstage], notices: Notices) -> None:
         return EmptyResult()
 
     async def completion(ctx: Ctx, params: CompleteRequestParams) -> CompleteResult:
-        argument = params.argument
-        kit = ctx.lifespan_context.kit
-        return CompleteResult(
-            completion=await complete(kit, params.ref, argument.name, argument.value)
-        )
+        argument, kit = params.argument, ctx.lifespan_context.kit
+        chosen = params.context.arguments if params.context else None
+        skills = shelf.skills.values()
+        if chosen and "skill" in chosen:  # a path is one of the skill that was chosen before it
+            skills = [one for one in skills if one.name == chosen["skill"]]
+        found = await complete(kit, params.ref, argument.name, argument.value, skills)
+        return CompleteResult(completion=found)
 
     async def listening(ctx: Ctx, call_next: CallNext) -> HandlerResult:
         if ctx.method != "subscriptions/listen":
