@@ -1,7 +1,8 @@
 """One picture of many: a contact sheet that a person likes and a model can read.
 
 One card per label (a scene), its vertical and horizontal pictures side by side, what is missing drawn
-as a dashed frame. At most 1568 px on a side, the size up to which models see every pixel.
+as a dashed frame. By default at most 1568 px on a side, the size up to which models see every pixel, and 200 kB;
+people are given larger ones.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LONGEST = 1568
 MAX_BYTES = 200_000
 
 _PAPER, _CARD, _EDGE = "#14161a", "#1d2026", "#2c313a"
-_TEXT, _DIM, _FAINT, _ACCENT = "#f1f3f5", "#a2a9b4", "#7d8592", "#f0b445"
+_TEXT, _DIM, _FAINT, _ACCENT, _ALARM = "#f1f3f5", "#a2a9b4", "#7d8592", "#f0b445", "#ff8a6b"
 _MARGIN, _GAP, _PAD = 24, 14, 14
 _LABEL, _CAPTION, _TITLE = 34, 26, 56  # heights of the lines of text
 _SHORTEST_TILE = 96
@@ -40,20 +41,32 @@ class SheetItem:
     """One picture of the sheet.
 
     Items with the same `label` share a card, whose heading it is (`Scene 3`). `caption` stands below the
-    picture (`take 2 · video`). `path` is a picture or a clip; None is drawn as missing, with the caption
-    as the reason.
+    picture (`take 2 · video`), in another colour if `alarm`. `path` is a picture or a clip; None is drawn as
+    missing, with the caption as the reason. `frames`: how many of its orientation stand beside each other in it.
     """
 
     path: Path | None
     label: str
     caption: str
     orientation: Orientation
+    frames: int = 1
+    alarm: bool = False
+
+    @property
+    def aspect(self) -> float:
+        return _ASPECTS[self.orientation] * self.frames
 
 
 async def contact_sheet(
-    items: Sequence[SheetItem], to: Path, *, columns: int | None = None, title: str = ""
+    items: Sequence[SheetItem],
+    to: Path,
+    *,
+    columns: int | None = None,
+    title: str = "",
+    longest: int = LONGEST,
+    most_bytes: int = MAX_BYTES,
 ) -> Path:
-    """Draw a JPEG of at most 1568 × 1568 px and 200 kB.
+    """Draw a JPEG of at most `longest` × `longest` px and `most_bytes`.
 
     Files that are missing or damaged are drawn as missing.
 
@@ -62,6 +75,8 @@ async def contact_sheet(
         to: the JPEG's place; what is there is replaced.
         columns: cards beside each other; by default what makes the pictures largest.
         title: a heading, left out if empty.
+        longest: its longer side in pixels.
+        most_bytes: its size as a file.
 
     Raises:
         InvalidSetting: there are no items.
@@ -69,7 +84,7 @@ async def contact_sheet(
     """
     if not items:
         raise InvalidSetting("a contact sheet needs at least one picture")
-    return await asyncio.to_thread(_make, items, to, columns, title)
+    return await asyncio.to_thread(_make, items, to, columns, title, longest, most_bytes)
 
 
 @dataclass(frozen=True)
@@ -91,14 +106,20 @@ class _Layout:
         return width, height
 
 
-def _make(items: Sequence[SheetItem], to: Path, columns: int | None, title: str) -> Path:
+def _make(
+    items: Sequence[SheetItem],
+    to: Path,
+    columns: int | None,
+    title: str,
+    longest: int,
+    most_bytes: int,
+) -> Path:
     cards = _cards(items)
-    longest = LONGEST
     while True:
         image = _draw(cards, _lay_out(cards, columns, bool(title), longest), title, longest)
         for quality in (88, 82, 76, 70, 62):
             data = jpeg(image, quality)
-            if len(data) <= MAX_BYTES:
+            if len(data) <= most_bytes:
                 return save_bytes(data, to)
         longest = int(longest * 0.88)
 
@@ -111,7 +132,8 @@ def _cards(items: Sequence[SheetItem]) -> list[list[SheetItem]]:
         by_label.setdefault(item.label, []).append(item)
     for label, card in by_label.items():
         there = {item.orientation for item in card}
-        card.extend(SheetItem(None, label, "none", o) for o in shown if o not in there)
+        frames = max(item.frames for item in items)
+        card.extend(SheetItem(None, label, "none", o, frames) for o in shown if o not in there)
         card.sort(key=lambda item: shown.index(item.orientation))
     return list(by_label.values())
 
@@ -120,7 +142,7 @@ def _lay_out(
     cards: Sequence[Sequence[SheetItem]], columns: int | None, titled: bool, longest: int
 ) -> _Layout:
     """The number of columns that makes the pictures largest within `longest` × `longest`."""
-    aspect = max(sum(_ASPECTS[item.orientation] for item in card) for card in cards)
+    aspect = max(sum(item.aspect for item in card) for card in cards)
     gaps = 2 * _PAD + _GAP * (max(len(card) for card in cards) - 1)
     header = _TITLE if titled else 0
 
@@ -156,12 +178,13 @@ def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, lon
         write.line((x + _PAD, y + _PAD - 5), card[0].label, 20, inner, _ACCENT, bold=True)
         left, top = x + _PAD, y + _PAD + _LABEL - 4
         for item in card:
-            width = round(layout.tile * _ASPECTS[item.orientation])
+            width = round(layout.tile * item.aspect)
             there = _paste(sheet, item, (left, top, width, layout.tile))
             if not there:
                 _missing(pen, write, item, (left, top, width, layout.tile))
             at = (left + 1, top + layout.tile + 4)
-            write.line(at, item.caption, 15, width - 2, _DIM if there else _FAINT)
+            colour = _ALARM if item.alarm else _DIM if there else _FAINT
+            write.line(at, item.caption, 15, width - 2, colour)
             left += width + _GAP
     if max(sheet.size) > longest:  # very many cards, whose pictures are as small as they may get
         sheet.thumbnail((longest, longest))

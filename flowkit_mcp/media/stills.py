@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def frame_at(video: Path, at_s: float | None) -> Any:
             shown = frame
         if shown is None:
             raise MediaError(f"{video.name} has no frame that decodes", hint="Fetch it again.")
-        return _image(shown, float(fraction(stream.sample_aspect_ratio) or 1))
+        return as_seen(shown, fraction(stream.sample_aspect_ratio) or Fraction(1))
 
 
 def save(image: Any, to: Path, *, quality: int = 90) -> Path:
@@ -161,11 +162,16 @@ def jpeg(image: Any, quality: int) -> bytes:
     return buffer.getvalue()
 
 
-def _image(frame: Any, sample_aspect: float) -> Any:
-    colours: dict[str, int] = {}
+def source_colours(frame: Any) -> dict[str, int]:
+    """What `reformat` has to be told of a frame that does not say how its colours are coded."""
     if frame.colorspace == _UNKNOWN_COLOUR and frame.height >= 720:
-        colours["src_colorspace"] = _BT709  # what players assume; libswscale assumes BT.601
-    image = frame.to_image(**colours)
+        return {"src_colorspace": _BT709}  # what players assume; libswscale assumes BT.601
+    return {}
+
+
+def as_seen(frame: Any, sample_aspect: Fraction) -> Any:
+    """A decoded frame as a Pillow image, upright and with square pixels."""
+    image = frame.to_image(**source_colours(frame))
     if sample_aspect != 1:
         image = image.resize((round(image.width * sample_aspect), image.height))
     return image.rotate(frame.rotation, expand=True) if frame.rotation else image

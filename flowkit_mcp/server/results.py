@@ -5,10 +5,11 @@ Some clients show the model the text, others only the structured half (mcp.md §
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mcp.types import CallToolResult, ContentBlock, ResourceLink, TextContent
+from mcp.types import CallToolResult, ContentBlock, ImageContent, ResourceLink, TextContent
 from pydantic import BaseModel, ConfigDict
 
 MOST_LINKS = 20
@@ -24,12 +25,21 @@ class Result(BaseModel):
 
 
 def reply(
-    result: Result, files: Iterable[tuple[str, Path]] = (), jobs: Sequence[int] = ()
+    result: Result,
+    files: Iterable[tuple[str, Path]] = (),
+    jobs: Sequence[int] = (),
+    picture: bytes | None = None,
 ) -> CallToolResult:
-    """The result with links to (title, file) of what was made, and to the jobs that were started."""
+    """The result with links to (title, file) of what was made and to the jobs that were started.
+
+    `picture`: a JPEG for the model to look at.
+    """
     content: list[ContentBlock] = [
         TextContent(type="text", text=result.model_dump_json(exclude_none=True))
     ]
+    if picture is not None:
+        data = base64.b64encode(picture).decode()
+        content.append(ImageContent(type="image", data=data, mime_type="image/jpeg"))
     content += [_link(title, path) for title, path in list(files)[:MOST_LINKS]]
     content += [_job_link(id) for id in jobs[:MOST_JOB_LINKS]]
     return CallToolResult(

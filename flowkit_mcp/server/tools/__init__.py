@@ -13,6 +13,7 @@ from flowkit_mcp.server.tools import (
     money,
     projects,
     publish,
+    review,
     scenes,
     system,
     view,
@@ -23,10 +24,24 @@ _ORDER: list[str] = list(
     "add_character update_character upload_image add_video update_video "
     "add_scene update_scene move_scene remove check_plan set_budget "
     "generate_image edit_image generate_video upscale "
-    "wait list_jobs cancel_job resolve_job select_take trim merge thumbnail upload flow_library".split()
+    "wait list_jobs cancel_job resolve_job review select_take trim merge thumbnail upload flow_library".split()
 )
 
-_MODULES = (system, projects, view, cast, scenes, generate, jobs, edit, cut, publish, flow, money)
+_MODULES = (
+    system,
+    projects,
+    view,
+    cast,
+    scenes,
+    generate,
+    jobs,
+    edit,
+    cut,
+    review,
+    publish,
+    flow,
+    money,
+)
 
 ALL: tuple[StrictTool, ...] = tuple(
     sorted(
