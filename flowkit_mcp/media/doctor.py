@@ -19,8 +19,8 @@ from flowkit_mcp.media.timeline import FPS
 
 #: Brightness below which nothing is seen; that of video black is 16 and less.
 BLACK = 24
-#: A frame moves less than this (brightness levels, mean) only if it is the one before; clean film moves by 0.2.
-STILL = 0.1
+#: A frame moves less than this (brightness levels, mean) for long only if it is the one before; film moves by 0.2.
+STILL = 0.06
 #: A picture that stands still this long is frozen: in the middle of a clip, and at a join.
 FROZEN_S, FROZEN_AT_JOIN = 0.5, FPS // 4
 #: LU between the second before and the one after a join: audible, and noted as levelled if it was more than that.
@@ -28,7 +28,7 @@ STEP_LU, LEVELLED_LU = 6.0, 3.0
 #: Quieter than this (LUFS) is silence, and a step is counted from here.
 QUIET = -50.0
 #: Where a scene goes on from another: mean difference of the pictures in %, of brightness and of colour in levels.
-JUMP, LIGHT_SHIFT, COLOUR_SHIFT = 9.0, 14.0, 9.0
+JUMP, LIGHT_SHIFT, COLOUR_SHIFT = 9.0, 14.0, 7.0
 #: A voice stands so far above the quietest tenth of its clip (dB) and above this level (dBFS).
 _VOICE_DB, _VOICE_LEVEL = 12.0, -42.0
 #: A clip may differ from its plan by this.
@@ -97,14 +97,26 @@ def _is_black(bright: float) -> bool:
 
 
 def _frozen(picture: PictureFacts) -> list[tuple[int, int]]:
-    """Stretches of one and the same frame; a single key frame that refreshes it does not end them."""
-    still = [False, *(moved < STILL for moved in picture.moved[1:])]
-    black = [_is_black(bright) for bright in picture.bright]
-    for place in range(1, len(still) - 1):
-        if still[place - 1] and still[place + 1] and picture.moved[place] < 1:
-            still[place] = True
-    found = runs([a and not b for a, b in zip(still, black, strict=True)], bool)
-    return [(max(0, start - 1), end) for start, end in found]
+    """Stretches of one and the same frame, from the one that is repeated.
+
+    A key frame refreshes a picture that stands still without moving it: what was frozen before goes on after it.
+    """
+    long = round(FROZEN_S * picture.fps)
+    found: list[tuple[int, int]] = []
+    start: int | None = None
+    moved = picture.moved
+    for place in range(1, picture.frames):
+        black = picture.bright[place] <= BLACK
+        refreshed = start is not None and place - start >= long and moved[place] < 1
+        goes_on = refreshed and place + 1 < picture.frames and moved[place + 1] < STILL
+        if not black and (moved[place] < STILL or goes_on):
+            start = place - 1 if start is None else start
+        elif start is not None:
+            found.append((start, place))
+            start = None
+    if start is not None:
+        found.append((start, picture.frames))
+    return found
 
 
 def _stretches(
@@ -309,12 +321,19 @@ def _edge_faults(before: Side, after: Side) -> list[Fault]:
 
 
 def compared(one: bytes, other: bytes) -> tuple[float, float, float]:
-    """Difference of two miniatures in %, the second's gain of light, and how far its colour is off, in levels."""
-    difference = sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one) / 2.55
+    """Difference of two miniatures in %, the second's gain of light, and how far its colour is off, in levels.
+
+    The difference is that of the pictures: light and colour that have changed all over are taken out of it.
+    """
     means = [
         [sum(pixels[channel::3]) / (len(pixels) // 3) for channel in range(3)]
         for pixels in (one, other)
     ]
+    shift = [b - a for a, b in zip(*means, strict=True)]
+    off = sum(
+        abs(b - a - shift[place % 3]) for place, (a, b) in enumerate(zip(one, other, strict=True))
+    )
+    difference = off / len(one) / 2.55
     (y1, b1, r1), (y2, b2, r2) = (_ycbcr(mean) for mean in means)
     return difference, y2 - y1, math.hypot(b2 - b1, r2 - r1)
 

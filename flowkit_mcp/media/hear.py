@@ -65,10 +65,10 @@ class SoundFacts:
     def as_json(self) -> dict[str, Any]:
         return {
             "track": self.track,
-            "blocks": [round(block, 2) for block in self.blocks],
-            "levels": [round(level, 1) for level in self.levels],
+            "blocks": self.blocks,
+            "levels": self.levels,
             "clipped": self.clipped,
-            "peak": round(self.peak, 2),
+            "peak": self.peak,
         }
 
     @classmethod
@@ -109,7 +109,13 @@ def hear(clip: Clip, stop: Stop) -> SoundFacts:
     if waiting:
         meter.push(waiting)
     heard = meter.end()
-    return SoundFacts(True, tuple(heard.blocks), tuple(levels), tuple(clipped), heard.peak)
+    return SoundFacts(
+        True,
+        tuple(round(block, 2) for block in heard.blocks),
+        tuple(round(level, 1) for level in levels),
+        tuple(clipped),
+        round(heard.peak, 2),
+    )
 
 
 def _cut_up(parts: Iterator[bytes], size: int) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ _PAPER, _CARD, _EDGE = "#14161a", "#1d2026", "#2c313a"
 _TEXT, _DIM, _FAINT, _ACCENT, _ALARM = "#f1f3f5", "#a2a9b4", "#7d8592", "#f0b445", "#ff8a6b"
 _MARGIN, _GAP, _PAD = 24, 14, 14
 _LABEL, _CAPTION, _TITLE = 34, 26, 56  # heights of the lines of text
+_BESIDE = 100  # width of a label that stands beside its pictures
 _SHORTEST_TILE = 96
 _ASPECTS = {Orientation.VERTICAL: 9 / 16, Orientation.HORIZONTAL: 16 / 9}
 _PLAIN_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf")
@@ -65,6 +66,7 @@ async def contact_sheet(
     title: str = "",
     longest: int = LONGEST,
     most_bytes: int = MAX_BYTES,
+    beside: bool = False,
 ) -> Path:
     """Draw a JPEG of at most `longest` × `longest` px and `most_bytes`.
 
@@ -77,6 +79,7 @@ async def contact_sheet(
         title: a heading, left out if empty.
         longest: its longer side in pixels.
         most_bytes: its size as a file.
+        beside: labels stand beside the pictures instead of above them, so that many rows have room.
 
     Raises:
         InvalidSetting: there are no items.
@@ -84,7 +87,7 @@ async def contact_sheet(
     """
     if not items:
         raise InvalidSetting("a contact sheet needs at least one picture")
-    return await asyncio.to_thread(_make, items, to, columns, title, longest, most_bytes)
+    return await asyncio.to_thread(_make, items, to, columns, title, longest, most_bytes, beside)
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,11 @@ class _Layout:
     tile: int  #: height of a picture
     card_width: int
     header: int
+    beside: bool = False
 
     @property
     def card_height(self) -> int:
-        return _PAD + _LABEL + self.tile + _CAPTION + _PAD // 2
+        return _around(self.beside) + self.tile
 
     @property
     def size(self) -> tuple[int, int]:
@@ -113,10 +117,11 @@ def _make(
     title: str,
     longest: int,
     most_bytes: int,
+    beside: bool,
 ) -> Path:
     cards = _cards(items)
     while True:
-        image = _draw(cards, _lay_out(cards, columns, bool(title), longest), title, longest)
+        image = _draw(cards, _lay_out(cards, columns, bool(title), longest, beside), title, longest)
         for quality in (88, 82, 76, 70, 62):
             data = jpeg(image, quality)
             if len(data) <= most_bytes:
@@ -139,23 +144,32 @@ def _cards(items: Sequence[SheetItem]) -> list[list[SheetItem]]:
 
 
 def _lay_out(
-    cards: Sequence[Sequence[SheetItem]], columns: int | None, titled: bool, longest: int
+    cards: Sequence[Sequence[SheetItem]],
+    columns: int | None,
+    titled: bool,
+    longest: int,
+    beside: bool,
 ) -> _Layout:
     """The number of columns that makes the pictures largest within `longest` × `longest`."""
     aspect = max(sum(item.aspect for item in card) for card in cards)
-    gaps = 2 * _PAD + _GAP * (max(len(card) for card in cards) - 1)
+    gaps = 2 * _PAD + _GAP * (max(len(card) for card in cards) - 1) + _BESIDE * beside
     header = _TITLE if titled else 0
 
     def tile(number: int) -> float:
         rows = math.ceil(len(cards) / number)
         across = (longest - 2 * _MARGIN - _GAP * (number - 1)) / number - gaps
         down = (longest - 2 * _MARGIN - header - _GAP * (rows - 1)) / rows
-        return min(across / aspect, down - _PAD - _LABEL - _CAPTION - _PAD // 2, 720)
+        return min(across / aspect, down - _around(beside), 720)
 
     number = columns or max(range(1, len(cards) + 1), key=tile)
     height = max(int(tile(number)), _SHORTEST_TILE)
     rows = math.ceil(len(cards) / number)
-    return _Layout(number, rows, height, math.ceil(height * aspect) + gaps, header)
+    return _Layout(number, rows, height, math.ceil(height * aspect) + gaps, header, beside)
+
+
+def _around(beside: bool) -> int:
+    """What a card is higher than its pictures."""
+    return _PAD + (0 if beside else _LABEL) + _CAPTION + _PAD // 2
 
 
 def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, longest: int) -> Any:
@@ -174,9 +188,14 @@ def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, lon
         y = _MARGIN + layout.header + row * (layout.card_height + _GAP)
         box = (x, y, x + layout.card_width - 1, y + layout.card_height - 1)
         pen.rounded_rectangle(box, 12, _CARD, _EDGE)
-        inner = layout.card_width - 2 * _PAD
-        write.line((x + _PAD, y + _PAD - 5), card[0].label, 20, inner, _ACCENT, bold=True)
-        left, top = x + _PAD, y + _PAD + _LABEL - 4
+        if layout.beside:
+            room = _BESIDE - _PAD // 2
+            write.line((x + _PAD, y + _PAD - 2), card[0].label, 16, room, _ACCENT, bold=True)
+            left, top = x + _PAD + _BESIDE, y + _PAD
+        else:
+            room = layout.card_width - 2 * _PAD
+            write.line((x + _PAD, y + _PAD - 5), card[0].label, 20, room, _ACCENT, bold=True)
+            left, top = x + _PAD, y + _PAD + _LABEL - 4
         for item in card:
             width = round(layout.tile * item.aspect)
             there = _paste(sheet, item, (left, top, width, layout.tile))

@@ -360,8 +360,8 @@ async def _sheets(kit: FlowKit, clips: Sequence[ClipReview], of: int) -> tuple[P
     items = [_item(kit, one) for one in clips]
     numbers = [one.scene.number for one in clips]
     span = f"scene {numbers[0]}" if len(set(numbers)) == 1 else f"scenes {numbers[0]}-{numbers[-1]}"
-    title = f"{clips[0].scene.video.title}  ·  {span} of {of}  ·  first, middle and last frame"
-    small = await kept_sheet(kit, "review", items, title=title, longest=MODEL_PX)
+    title = f"{clips[0].scene.video.title} · {span} of {of}"
+    small = await kept_sheet(kit, "review", items, title=title, longest=MODEL_PX, beside=True)
     large = await kept_sheet(
         kit, "review", items, title=title, longest=PEOPLE_PX, most_bytes=_PEOPLE_BYTES
     )
@@ -379,5 +379,8 @@ def _item(kit: FlowKit, one: ClipReview) -> SheetItem:
     bad = [fault.what for fault in one.faults if fault.remedy is not Remedy.NOTE]
     length = one.measured.picture.frames / one.measured.picture.fps
     take = f"take {one.take.number}" if one.take else ""
-    said = f"{take} · {length:.1f} s" + (f" · {'; '.join(bad)}" if bad else "")
+    loud = one.measured.sound.loudness
+    said = f"{take} · {length:.1f} s" + ("" if loud is None else f" · {loud:.0f} LUFS")
+    if bad:
+        said = "; ".join(bad)
     return SheetItem(one.measured.strip, label, said, one.orientation, STRIP, alarm=bool(bad))

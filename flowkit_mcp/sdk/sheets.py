@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.models import Orientation, Slot, Stage
+from flowkit_mcp.domain.models import Slot, Stage
 from flowkit_mcp.media.sheet import SheetItem, contact_sheet
 from flowkit_mcp.sdk.overview import NOUNS
 from flowkit_mcp.sdk.scene import Scene
@@ -69,17 +69,20 @@ async def kept_sheet(
     title: str,
     longest: int,
     most_bytes: int = 200_000,
+    beside: bool = False,
 ) -> Path:
     """The sheet of exactly these items, drawn unless it is there. Files of the library never change under a name.
 
     Raises:
         MediaError: it cannot be written.
     """
-    text = "\n".join([title, str(longest), *(repr(item) for item in items)])
+    text = "\n".join([title, f"{longest} {beside}", *(repr(item) for item in items)])
     name = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:20]}.jpg"
     place = looks_folder(kit) / name
     if not await asyncio.to_thread(place.is_file):
-        await contact_sheet(items, place, title=title, longest=longest, most_bytes=most_bytes)
+        await contact_sheet(
+            items, place, title=title, longest=longest, most_bytes=most_bytes, beside=beside
+        )
         await asyncio.to_thread(_tidy, looks_folder(kit), kind)
     return place
 
@@ -90,8 +93,3 @@ def _tidy(folder: Path, kind: str) -> None:
         found = sorted(folder.glob(f"{kind}-*.jpg"), key=lambda file: file.stat().st_mtime)
         for file in found[:-_KEPT]:
             file.unlink()
-
-
-def orientation_words(sides: Sequence[Orientation]) -> str:
-    """`VERTICAL and HORIZONTAL`."""
-    return " and ".join(side.value for side in sides)

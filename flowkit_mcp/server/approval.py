@@ -13,7 +13,7 @@ from typing import Annotated, Any, cast, get_type_hints
 
 from mcp.server.mcpserver import AcceptedElicitation, Elicit, ElicitationResult, Resolve
 from mcp.types import CallToolResult, ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.errors import ApprovalNeeded, RequestError
@@ -25,7 +25,7 @@ from flowkit_mcp.server.schemas import MAKES, StrictTool, tool
 _LISTED = 12
 
 Planner = Callable[..., Awaitable[Proposal]]
-ApprovalId = Annotated[str | None, Field(description="From APPROVAL_NEEDED")]
+ApprovalId = str | None
 
 
 class Consent(BaseModel):

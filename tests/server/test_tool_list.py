@@ -21,7 +21,7 @@ NAMES = set(
     "status create_project list_projects get_project update_project add_character update_character "
     "upload_image add_video update_video add_scene update_scene move_scene remove generate_image "
     "edit_image generate_video upscale wait list_jobs cancel_job resolve_job select_take trim merge "
-    "thumbnail upload flow_library check_plan set_budget".split()
+    "thumbnail upload flow_library check_plan set_budget review".split()
 )
 
 

@@ -37,7 +37,7 @@ from flowkit_mcp.server.handles import (
 )
 
 Missing = Annotated[bool, Field(description="Everything still empty or stale in the video")]
-ModelName = Annotated[str | None, Field(description="See status(detail='full')")]
+ModelName = str | None
 Seed = Annotated[int | None, Field(ge=0)]
 NewTake = bool
 Sides = Sequence[Literal["VERTICAL", "HORIZONTAL"]] | None

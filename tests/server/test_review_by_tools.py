@@ -1,0 +1,94 @@
+"""The clips looked at through the tool: a picture, facts that stand without it, and what each fault costs to mend."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from talk import Talk
+
+pytestmark = pytest.mark.media
+
+
+async def test_a_review_is_one_small_picture_and_facts_that_stand_alone(talk: Talk) -> None:
+    await talk.production()
+    await talk.clips()
+    result = await talk.call("review", video="Film")
+    assert not result.is_error
+    text, picture, link = result.content
+    assert json.loads(text.text) == result.structured_content
+    data = base64.b64decode(picture.data)
+    assert picture.mime_type == "image/jpeg" and len(data) <= 200_000
+    with Image.open(io.BytesIO(data)) as sheet:
+        assert (sheet.format, max(sheet.size) <= 1200) == ("JPEG", True)
+    facts = result.structured_content
+    assert facts["shown"] == "scenes 1, 2 of 2, VERTICAL"
+    assert "0.50 s" in facts["clips"]["1 VERTICAL"]
+    assert "instead of 8 s" in facts["clips"]["1 VERTICAL"]
+    assert str(link.uri) == Path(facts["sheet"]).as_uri()
+    with Image.open(facts["sheet"]) as large:
+        assert max(large.size) > 1200
+    assert len(text.text) < 8_000
+
+
+async def test_a_review_changes_nothing_and_the_second_one_measures_nothing(talk: Talk) -> None:
+    await talk.production()
+    await talk.clips()
+    before = await talk.kit.db.version()
+    first = await talk.do("review", video="Film")
+    measures = sorted((talk.kit.settings.library / ".flowkit" / "looks").glob("*"))
+    assert await talk.do("review", video="Film") == first
+    assert sorted((talk.kit.settings.library / ".flowkit" / "looks").glob("*")) == measures
+    assert await talk.kit.db.version() == before
+    assert len([one for one in talk.provider.ledger if one.credits]) == 2  # the clips, once
+
+
+async def test_a_damaged_clip_is_told_with_the_price_of_another(talk: Talk) -> None:
+    await talk.production()
+    await talk.clips()
+    view = await talk.do("get_project", project="Fox", detail="full")
+    clip = Path(view["scenes"][1]["slots"]["VERTICAL"]["video"]["path"])
+    clip.write_bytes(clip.read_bytes()[:2000])
+    facts = await talk.do("review", video="Film")
+    (again,) = facts["retakes"]
+    assert (again["scene"], again["orientation"], again["credits"]) == (2, "VERTICAL", 12)
+    assert "new_take=true), 12 credits in all" in facts["next"]
+
+
+async def test_scenes_without_clips_are_shown_by_their_images_and_said_to_lack_one(
+    talk: Talk,
+) -> None:
+    await talk.production(scenes=3)
+    await talk.images()
+    facts = await talk.do("review", video="Film", scenes=[1, 3])
+    assert facts["clips"] == {"1 VERTICAL": "no clip yet", "3 VERTICAL": "no clip yet"}
+    assert "joins" not in facts
+
+
+async def test_a_long_video_is_reviewed_in_pages(talk: Talk) -> None:
+    await talk.production(scenes=14)
+    facts = await talk.do("review", video="Film")
+    assert len(facts["clips"]) == 12
+    assert "scenes=[13, 14]" in facts["next"]
+    full = await talk.do("review", video="Film", scenes=[13, 14], detail="full")
+    assert list(full["clips"]) == ["13 VERTICAL", "14 VERTICAL"]
+
+
+async def test_trims_count_in_a_review(talk: Talk) -> None:
+    await talk.production(scenes=1)
+    await talk.clips()
+    await talk.do("trim", scene=1, video="Film", start_s=0.125, end_s=0.375)
+    facts = await talk.do("review", video="Film")
+    assert "shown 0.12-0.38" in facts["clips"]["1 VERTICAL"]
+
+
+async def test_what_cannot_be_reviewed_is_said(talk: Talk) -> None:
+    await talk.account_seen()
+    await talk.do("create_project", name="Empty")
+    await talk.do("add_video", project="Empty", title="Nothing")
+    assert "add_scene" in await talk.fail("review", video="Nothing")
+    assert "NOT_FOUND" in await talk.fail("review", video="Nowhere")
