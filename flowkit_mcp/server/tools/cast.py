@@ -144,7 +144,7 @@ async def upload_image(
     orientation: OneOrientation = None,
 ) -> CallToolResult:
     """Use a picture of one's own as a character's reference image or a scene's first frame, as a new take.
-    Free. generate_image makes one instead.
+    Free.
     """
     kit = kit_of(ctx)
     if (character is None) == (scene is None):

@@ -218,7 +218,7 @@ async def thumbnail(
     at_s: Annotated[float | None, Field(ge=0)] = None,
     orientations: Orientations = None,
 ) -> CallToolResult:
-    """Make the picture a film is chosen by, from the best frame of its clips, with words. Free; a JPEG for YouTube."""
+    """Make the picture a film is chosen by, from the best frame of its clips, with words. Free."""
     found = await find_video(kit_of(ctx), video, project)
     scenes = [await found.scene(scene)] if scene is not None else await found.get_scenes()
     made: list[Path] = []

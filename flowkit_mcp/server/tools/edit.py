@@ -45,7 +45,7 @@ async def select_take(
     project: InProject = None,
 ) -> CallToolResult:
     """Put another take of a scene or a character into use. What was made from it counts again, what was made from the
-    one before becomes stale; nothing is erased, so it can be taken back.
+    one before becomes stale.
     """
     kit = kit_of(ctx)
     if (scene is None) == (character is None):

@@ -60,8 +60,8 @@ async def generate_image(
     last_frame: Annotated[bool, Field(description="Cut from the clip that it continues")] = False,
 ) -> Proposal:
     """Make reference images of characters and first frames of scenes. References come first, and a scene that
-    continues another needs that one's image: call again after wait for what was not ready. Returns jobs at once;
-    asks the person if it costs. edit_image changes a picture, upload_image brings one.
+    continues another needs that one's image: call again after wait for what was not ready. Asks the
+    person if it costs. edit_image changes a picture, upload_image brings one.
     """
     kit = kit_of(ctx)
     _something(scenes or characters, missing, new_take)
@@ -109,7 +109,7 @@ async def edit_image(
     seed: Seed = None,
 ) -> Proposal:
     """Change the picture in use of a scene or a character, as a new take; the one before stays (select_take).
-    Clips made from the old picture become stale. Returns jobs at once; asks the person if it costs.
+    Clips made from the old picture become stale. Asks the person if it costs.
     """
     kit = kit_of(ctx)
     if (scene is None) == (character is None):
@@ -155,7 +155,7 @@ async def generate_video(
     new_take: NewTake = False,
 ) -> Proposal:
     """Make clips of scenes: from their first frames (generate_image first), from pictures of their cast, from words, or
-    from the clip they continue. Returns jobs at once; asks the person, with the price of all.
+    from the clip they continue. Asks the person, with the price of all.
     """
     _something(scenes, missing, new_take)
     batch = Batch(kit_of(ctx), again="call generate_video again", only_missing=missing)

@@ -80,7 +80,7 @@ async def list_projects(
     archived: bool = False,
     after: Annotated[str | None, Field(description="Project id, to go on after it")] = None,
 ) -> CallToolResult:
-    """The productions in this library, newest first. get_project shows one in detail."""
+    """The productions in this library, newest first."""
     return reply(await listing(kit_of(ctx), archived=archived, after=after))
 
 

@@ -141,7 +141,7 @@ async def move_scene(
     video: InVideo = None,
     project: InProject = None,
 ) -> CallToolResult:
-    """Give a scene another place in its video; the others close up and are renumbered."""
+    """Give a scene another place in its video."""
     kit = kit_of(ctx)
     found = await find_scene(kit, scene, video, project)
     home = await Video.get(kit, found.video.id)
