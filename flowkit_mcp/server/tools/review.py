@@ -64,8 +64,8 @@ async def review(
     orientations: Orientations = None,
     detail: Detail = "concise",
 ) -> CallToolResult:
-    """Look at the clips: a picture (first, middle, last frame), measures (black, frozen, loudness, clipping, length), each
-    join, what is mended free and what only a new take mends. Free.
+    """Look at the clips: a picture (first, middle, last frame), measures (black, frozen, loudness, clipping, length),
+    each join, what is mended free and what only a new take mends. Free.
     """
     kit = kit_of(ctx)
     found = await find_video(kit, video, project)
