@@ -78,7 +78,7 @@ def local(root: str) -> str:
 
 def session_now(youtube: Any, session: str) -> str:
     """Where an upload's session is answered now: a stand-in is on another port each time, YouTube stays."""
-    here, there = urlsplit(youtube._baseUrl), urlsplit(session)
+    here, there = urlsplit(str(youtube._baseUrl)), urlsplit(session)
     if here.scheme != "http" or there.scheme != "http":
         return session
     return there._replace(netloc=here.netloc).geturl()
