@@ -7,6 +7,7 @@ clips' AAC instead would add 1 024 priming samples per join (media.md §0.1).
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -202,46 +203,23 @@ def _decoded_clip(clip: Clip) -> Iterator[tuple[int, bytes]]:
         audio = container.streams.audio[0]
         base = fraction(audio.time_base)
         # Reckoned in floats, exact far beyond any clip's length: this runs 47 times a second of sound.
-        at_film_rate, at_own_rate = (
-            float(base * SAMPLE_RATE),
-            float(base * audio.codec_context.rate),
-        )
+        at_film_rate = float(base * SAMPLE_RATE)
         # PyAV 18 hands out the encoder's padding behind the last sample; the header knows better.
-        end = (audio.start_time or 0) + audio.duration if audio.duration else None
+        promised = (audio.start_time or 0) + audio.duration if audio.duration else None
+        end = sys.maxsize if promised is None else round(promised * at_film_rate - zero)
         resampler = AudioResampler(format="flt", layout="stereo", rate=SAMPLE_RATE)
         start: int | None = None
         for decoded in container.decode(audio):
-            left = decoded.samples
-            if end is not None:
-                left = min(left, int((end - (decoded.pts or 0)) * at_own_rate + 1e-6))
-                if left <= 0:
-                    break
             heard = round((decoded.pts or 0) * at_film_rate - zero)
+            if heard >= end:
+                break
             # A rate converter holds samples back, so frames are counted on unless they really jump.
             allowed = _TOLERANCE if decoded.sample_rate == SAMPLE_RATE else _LAG
             if start is None or abs(heard - start) > allowed:
                 start = heard
-            if left < decoded.samples:
-                decoded = _shortened(decoded, left)
             for frame in resampler.resample(decoded):
-                yield start, packed(frame)
+                yield start, packed(frame)[: max(0, end - start) * BYTES]
                 start += frame.samples
         for frame in resampler.resample(None) if start is not None else ():
-            yield start or 0, packed(frame)
+            yield start or 0, packed(frame)[: max(0, end - (start or 0)) * BYTES]
             start = (start or 0) + frame.samples
-
-
-def _shortened(frame: Any, samples: int) -> Any:
-    """The first samples of a frame, as a frame of its own."""
-    from av.audio.frame import AudioFrame  # late: as above
-
-    part = AudioFrame(frame.format.name, frame.layout.name, samples)
-    part.sample_rate = frame.sample_rate
-    part.pts, part.time_base = frame.pts, frame.time_base
-    size = frame.format.bytes
-    if not frame.format.is_planar:
-        size *= frame.layout.nb_channels
-    for source, target in zip(frame.planes, part.planes, strict=True):
-        kept = bytes(source)[: samples * size]
-        target.update(kept + bytes(target.buffer_size - len(kept)))
-    return part
