@@ -357,6 +357,7 @@ class Model(Row):
     resolution: str | None = None
     orientations: tuple[Orientation, ...] = tuple(Orientation)
     max_references: int = 0
+    max_voices: int | None = None  #: preset voices; None where nobody says
 
 
 class Account(Row):

@@ -168,6 +168,7 @@ class ScenePlans(SceneSources):
         )
         if inputs["mode"] == "references":
             self._check_room(chosen, len(inputs["reference_take_ids"]))
+            self._check_voices(chosen, inputs["voices"])
         request = GenerateVideo(
             prompt=await self._video_prompt(inputs["mode"]),
             seed=seed,

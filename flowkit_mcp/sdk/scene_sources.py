@@ -62,6 +62,15 @@ class SceneSources(SceneState):
                 hint="Take characters out of the scene or choose another model.",
             )
 
+    @staticmethod
+    def _check_voices(model: Model, voices: Sequence[str]) -> None:
+        """Flow leaves out what is too much without a word."""
+        if model.max_voices is not None and len(voices) > model.max_voices:
+            raise InvalidSetting(
+                f"{len(voices)} voices are given, {model.name} takes {model.max_voices or 'none'}",
+                hint="Name fewer voices or choose another model.",
+            )
+
     async def _parent_image(self, orientation: Orientation) -> str:
         parent = await catalog.scene(self.kit.db, self.row.parent_scene_id or "")
         slot = await _slot(self.kit, parent.id, orientation, Stage.IMAGE)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from flowkit_mcp.domain.models import Account, Stage
+from flowkit_mcp.domain.models import Account, Job, Operation, Stage
 from flowkit_mcp.domain.requests import (
     GenerateImage,
     GenerateReference,
     GenerateVideo,
+    Housekeeping,
     PaidRequest,
     UpscaleImage,
     UpscaleVideo,
 )
-from flowkit_mcp.errors import NotReady
+from flowkit_mcp.errors import FlowKitError, NotReady, Rejected, Transient
 from flowkit_mcp.providers.base import (
     Brief,
     ImageBrief,
@@ -25,7 +26,7 @@ from flowkit_mcp.providers.base import (
 )
 from flowkit_mcp.store import catalog, takes
 from flowkit_mcp.work.restore import Restorer
-from flowkit_mcp.work.workshop import Workshop
+from flowkit_mcp.work.workshop import Workshop, log
 
 
 class BriefWriter:
@@ -127,6 +128,55 @@ class BriefWriter:
                     now=shop.clock.now(),
                 )
             return remote_id
+
+    # ---- what the provider has forgotten -----------------------------------------------------
+
+    async def strike_out(
+        self,
+        provider: Provider,
+        job: Job,
+        error: Exception,
+        op: Operation | None = None,
+        brief: Brief | None = None,
+    ) -> Transient | None:
+        """Whether "not found" means that Flow has lost what we believed it has (flow-wire §5.2, §9.2: once).
+
+        That is a project which the person has deleted in Flow, or uploads that have expired. Their ids are struck
+        out, so that the next try makes the project and hands the pictures over anew; returned is the reason for it.
+        """
+        refused = isinstance(error, Rejected) and error.reason == "NOT_FOUND"
+        if not refused or job.attempts or job.project_id is None:
+            return None
+        shop = self._shop
+        account = op.account if op is not None else provider.account_label or ""
+        project = await catalog.remote_project(shop.db, job.project_id, provider.name, account)
+        if brief is not None and brief.project != project:
+            return Transient("the project was deleted in Flow; there is another one by now")
+        if project is not None and await self._is_gone(provider, project):
+            async with shop.db.transaction() as tx:
+                await catalog.remote_project_gone(tx, provider.name, project, shop.clock.now())
+            return Transient("the project was deleted in Flow; another one is made")
+        pictures = pictures_of(brief) if brief is not None else ()
+        if not pictures:
+            return None
+        async with shop.db.transaction() as tx:
+            for id in pictures:
+                await takes.mark_gone(tx, provider.name, account, id, shop.clock.now())
+        return Transient("Flow no longer knows a picture it was given; it is handed over again")
+
+    @staticmethod
+    async def _is_gone(provider: Provider, project: str) -> bool:
+        """Not listed, which may be a matter of seconds, and refused when asked for by its id. Free."""
+        try:
+            listed = await provider.keep_house(Housekeeping(action="list_projects"))
+            if any(row["id"] == project for row in listed.get("projects", ())):
+                return False
+            await provider.keep_house(Housekeeping(action="list_contents", project=project))
+        except Rejected as refusal:
+            return refusal.reason == "NOT_FOUND"
+        except FlowKitError as trouble:
+            log.info("whether the project is still there could not be asked: %s", trouble.code)
+        return False
 
     def _lock(self, kind: str, id: str) -> asyncio.Lock:
         """Two jobs that need the same upload must not both make it."""

@@ -12,11 +12,11 @@ from flowkit_mcp.domain.models import Account, Gate, Job, JobState, MediaKind, O
 from flowkit_mcp.domain.money import Budget
 from flowkit_mcp.domain.policy import Verb, poll_delay
 from flowkit_mcp.domain.requests import paid_request_of
-from flowkit_mcp.errors import FlowKitError, OutcomeUnknown, OverBudget, Rejected, Transient
+from flowkit_mcp.errors import FlowKitError, OutcomeUnknown, OverBudget
 from flowkit_mcp.providers.base import Brief, Provider, Submission
-from flowkit_mcp.store import jobs, money, operations, takes
+from flowkit_mcp.store import jobs, money, operations
 from flowkit_mcp.store.database import Tx
-from flowkit_mcp.work.brief import BriefWriter, pictures_of
+from flowkit_mcp.work.brief import BriefWriter
 from flowkit_mcp.work.record import media_of_job
 from flowkit_mcp.work.workshop import Workshop, log
 
@@ -44,7 +44,8 @@ class PaidPath:
                 return
             brief = await self._briefs.write(provider, account, request)
         except Exception as error:  # nothing was sent: any error is answered, none is lost
-            await shop.fail(job, error, Verb.LOCAL)
+            again = await self._briefs.strike_out(provider, job, error)
+            await shop.fail(job, again or error, Verb.LOCAL)
             return
         op = await self._intend(job, provider, account, brief, via, probe=probe)
         if op is None:
@@ -53,9 +54,8 @@ class PaidPath:
         try:
             submission = await provider.submit(brief, op.client_ref, op.via)
         except Exception as error:  # whatever it is, policy must see it: money may be at stake
-            again = job.attempts == 0 and await self._forgotten(op, brief, error)
-            gone = Transient("Flow no longer knows a picture it was given; it is handed over again")
-            await shop.fail(job, gone if again else error, Verb.SUBMIT, counts=not again)
+            again = await self._briefs.strike_out(provider, job, error, op, brief)
+            await shop.fail(job, again or error, Verb.SUBMIT, counts=again is None)
             if await operations.live_operation(shop.db, job.id) is None:
                 await self.forget(provider, op)
             return
@@ -68,20 +68,6 @@ class PaidPath:
             return
         shop.on_step("operation_saved")
         await self.forget(provider, op)
-
-    async def _forgotten(self, op: Operation, brief: Brief, error: Exception) -> bool:
-        """Whether the refusal may mean that uploads have expired (flow-wire §5.2, §9.2: re-upload once).
-
-        Their ids are struck out then, so that the next try hands the pictures over anew.
-        """
-        pictures = pictures_of(brief)
-        if not (isinstance(error, Rejected) and error.reason == "NOT_FOUND" and pictures):
-            return False
-        shop = self._shop
-        async with shop.db.transaction() as tx:
-            for id in pictures:
-                await takes.mark_gone(tx, op.provider, op.account, id, shop.clock.now())
-        return True
 
     @staticmethod
     async def forget(provider: Provider, op: Operation) -> None:

@@ -106,6 +106,14 @@ def test_reference_limits_come_from_the_catalogue_first():
     assert told[0].max_references == 5
 
 
+def test_how_many_voices_a_model_takes_comes_from_the_catalogue_first():
+    """Flow leaves out what is too much without a word (flow-wire §2.1, §6.4)."""
+    assert by_key(PRO)["abra_r2v_8s"].max_voices == 5
+    assert by_key(PRO)["abra_i2v_4s"].max_voices is None
+    r2v = next(one for one in USAGES if one.key == "abra_r2v_8s")
+    assert catalogue.models([replace(r2v, max_voices=2)], 2)[0].max_voices == 2
+
+
 def test_orientations_come_from_the_catalogue_first_and_then_from_the_key():
     assert by_key(PRO)["veo_3_1_i2v_s_fast_portrait"].orientations == (TALL,)
     told = catalogue.models([replace(USAGES[0], aspects=(2,))], 2)

@@ -38,7 +38,7 @@ MANY_MODELS = (
     ),
     Model(
         key="refs_8s", family="clip", name="Clip", media=VIDEO, credits=15, duration_s=8,
-        modes=("references",), resolution="720p", max_references=2,
+        modes=("references",), resolution="720p", max_references=2, max_voices=2,
     ),
     Model(
         key="up_720p", family="upscale", name="Upscale", media=VIDEO, credits=0,

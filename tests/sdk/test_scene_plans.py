@@ -91,6 +91,8 @@ async def test_references_are_the_pictures_of_the_cast_and_all_must_be_there(
         await scenes[2].generate_video_refs(H)
     with pytest.raises(InvalidSetting, match=r"'darth'\. There are: achernar"):
         await scenes[0].plan_video(H, mode="references", voices=["darth"])
+    with pytest.raises(InvalidSetting, match="3 voices are given, Clip takes 2"):
+        await scenes[0].plan_video(H, mode="references", voices=["kore", "charon", "puck"])
     with pytest.raises(InvalidSetting, match="mode='references'"):
         await scenes[0].plan_video(H, mode="text", voices=["kore"])
     assert provider.submits == 2, "only the two reference images were ever made"

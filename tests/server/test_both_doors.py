@@ -66,6 +66,8 @@ STEPS: list[Step] = [
     ("generate_video", "video", 3, {"mode": "text", "model": "nobody", "new_take": True}),
     ("generate_video", "video", 2, {"mode": "references", "voices": ["x"], "new_take": True}),
     ("generate_video", "video", 3, {"mode": "text", "voices": ["kore"], "new_take": True}),
+    ("generate_video", "video", 1,
+     {"mode": "references", "model": "veo-lite", "voices": ["kore", "puck"], "new_take": True}),
 ]  # fmt: skip
 
 
@@ -175,8 +177,8 @@ async def test_both_doors_lead_to_the_same(tmp_path: Path, lane: Lane) -> None:
     assert sdk.ledger == tools.ledger
     codes = [step.split(":")[0] for step in sdk.steps]
     assert codes[:8] == ["NOT_READY"] * 8, sdk.steps[:8]
-    assert codes[-8:] == ["NOT_READY", *["INVALID_SETTING"] * 7], sdk.steps[-8:]
-    made = sdk.steps[8:-8]
+    assert codes[-9:] == ["NOT_READY", *["INVALID_SETTING"] * 8], sdk.steps[-9:]
+    made = sdk.steps[8:-9]
     assert [one for one in made if "REJECTED" in one] == [made[13]], made
     assert [one for one in made if "NOT_READY" in one] == [made[7]], made
     assert len(sdk.takes) == len(made) - 2

@@ -145,6 +145,27 @@ async def test_a_project_deleted_at_the_provider_is_made_anew_when_it_is_needed(
     assert (brief.project, brief.start) == ("remote-project-2", "upload-1")  # type: ignore[union-attr]
 
 
+async def test_a_project_that_the_person_deleted_in_flow_is_made_anew(
+    kit: FlowKit, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Flow says only "not found"; that it is the project is asked before anything is believed lost."""
+    monkeypatch.setattr("flowkit_mcp.domain.policy.LONGEST_BACKOFF_MS", 10)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    gone = Rejected("Requested entity was not found", reason="NOT_FOUND")
+    provider.script = [gone]
+    provider.house = {"list_projects": {"projects": []}, "list_contents": gone}
+    good(await scene.execute_generate_video(H))
+    brief = provider.ledger[-1].brief
+    assert (brief.project, brief.start) == ("remote-project-2", "upload-1")  # type: ignore[union-attr]
+    assert provider.charged == 12
+    # still listed: it is there, and something else was not found
+    provider.script = [gone, gone]
+    provider.house = {"list_projects": {"projects": [{"id": "remote-project-2"}]}}
+    result = await scene.execute_generate_video(H, mode="text", new_take=True)
+    assert not result.success and len(provider.projects) == 2
+
+
 async def test_a_deletion_that_was_cut_off_is_not_reported_as_a_failure(settings: Settings) -> None:
     """The process ended after the provider had deleted the project and before that was written down."""
     settings = settings.model_copy(update={"library": settings.library.with_name("other")})

@@ -130,6 +130,9 @@ def _model(usage: Usage, tier: int, facts: Table) -> Model:
     limit = family.max_references if family else 0
     if usage.max_images is not None:
         limit = usage.max_images
+    voices = usage.max_voices
+    if voices is None and family is not None:
+        voices = family.max_voices
     return Model(
         key=usage.key,
         family=family.name if family else usage.family,
@@ -141,6 +144,7 @@ def _model(usage: Usage, tier: int, facts: Table) -> Model:
         resolution=_resolution(usage, facts),
         orientations=_orientations(usage),
         max_references=limit if {"image", "references"} & set(modes) else 0,
+        max_voices=voices if "references" in modes else None,
     )
 
 

@@ -38,6 +38,8 @@ _NOT_CHARGED = "nothing was charged"
 #: gRPC codes with which Flow itself says that it did not accept a call (flow-wire §2.1).
 INVALID, NOT_FOUND, DENIED, EXHAUSTED, UNAUTHENTICATED = 3, 5, 7, 8, 16
 _REFUSALS = frozenset({INVALID, NOT_FOUND, DENIED, EXHAUSTED, UNAUTHENTICATED})
+#: What our own code goes by where Flow gives no reason.
+_CODE_NAMES: Mapping[int | None, str] = {NOT_FOUND: "NOT_FOUND", DENIED: "DENIED"}
 #: What lane `labs` says with an HTTP status (flow-wire §9.2).
 _GRPC = {
     400: INVALID,
@@ -231,8 +233,7 @@ def from_slot(slot: list[Any], *, paying: bool) -> ProviderError:
     if paying and code not in _REFUSALS:
         return _unknown(f"Flow answered with error {code}", reason)
     if row := _row(code, reason, message):
-        known = reason or ("NOT_FOUND" if code == NOT_FOUND else None)
-        return row.refusal(known)
+        return row.refusal(reason or _CODE_NAMES.get(code))
     return Transient(f"Flow answered with error {code}", reason=reason)
 
 
@@ -282,7 +283,7 @@ def from_google(
     row = _row(code, reason, said)
     if row is None:
         return code, Transient(f"Flow answered with HTTP {status}", reason=reason)
-    found = row.refusal(reason or ("NOT_FOUND" if code == NOT_FOUND else None))
+    found = row.refusal(reason or _CODE_NAMES.get(code))
     told = retry_after(headers, now)
     if told is not None and isinstance(found, RateLimited | QuotaUsedUp):
         found.retry_after_s = told

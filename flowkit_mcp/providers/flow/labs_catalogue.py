@@ -59,6 +59,7 @@ def _usage(row: Any, family: Any, image: bool, tiers: Mapping[str, int]) -> Usag
         ),
         duration_s=number(get(row, "videoLengthSeconds")),
         max_images=_limit(row, image),
+        max_voices=number(get(row, "inputSpec", "maxAudioReferences")),
         resolutions=_numbers(get(row, "supportedResolutions"), "_RESOLUTION_", _RESOLUTIONS),
         hidden=get(family, "hidden") is True or get(family, "isHidden") is True,
     )

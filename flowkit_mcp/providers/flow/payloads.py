@@ -220,6 +220,7 @@ def _usage(row: Any, family: Any, image: bool) -> Usage | None:
         aspects=_numbers(at(row, 12, 0)),
         duration_s=number(at(row, 16)),
         max_images=number(at(row, 21, 2)),
+        max_voices=number(at(row, 21, 0)),
         resolutions=_numbers(at(row, 23, 0)),
         hidden=at(family, 5) is True,
     )

@@ -154,7 +154,16 @@ class FlowProvider:
         if len(data) > self._facts.max_upload_bytes:
             limit = self._facts.max_upload_bytes // 1_000_000
             raise Rejected(f"{path.name} is larger than {limit} MB", hint="Use a smaller picture.")
-        return await self._calls.upload_image(project, data, mime, path.name)
+        try:
+            return await self._calls.upload_image(project, data, mime, path.name)
+        except Rejected as refusal:
+            if refusal.reason != "DENIED":
+                raise
+            raise Rejected(  # once per account, flow-wire §5.1
+                "Flow takes no upload from this account before its owner has agreed to the terms",
+                hint="Upload one picture by hand in the Flow tab and agree to what it asks; then try again.",
+                reason="DENIED",
+            ) from refusal
 
     async def submit(self, brief: Brief, client_ref: str, via: str | None) -> Submission:
         seeds = Seeds.parse(client_ref)

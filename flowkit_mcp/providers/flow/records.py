@@ -54,6 +54,8 @@ class Usage:
     resolutions: tuple[int, ...]
     #: The page offers no choice of this family; upscalers are found there (flow-wire §3.2, appendix A).
     hidden: bool = False
+    #: Preset voices that it takes; None where nothing is said.
+    max_voices: int | None = None
 
 
 @dataclass(frozen=True)

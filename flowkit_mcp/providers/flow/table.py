@@ -74,6 +74,7 @@ class Family(_ByKey):
     name: str
     aliases: tuple[str, ...] = ()
     max_references: int = 0
+    max_voices: int | None = None
 
 
 class Table(_Frozen):
