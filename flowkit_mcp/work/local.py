@@ -109,7 +109,7 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
 async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
     """The picture is a take made from the clip; it is handed to Flow when something is made from it."""
     clip = await takes.take(shop.db, request.clip_take_id)
-    source = await takes.asset(shop.db, clip.asset_id)
+    source = await Restorer(shop).here(await takes.asset(shop.db, clip.asset_id))
     project = await catalog.project(shop.db, request.project_id)
     video = await catalog.kept_video(shop.db, request.video_id)
     scene = await catalog.scene(shop.db, request.scene_id)
