@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,10 +101,14 @@ class Transfer:
         clock: Clock,
         stop: threading.Event,
         note: Callable[[int, int], None],
+        known: Collection[str] = (),
         backoff_s: float = 2.0,
         chunk: int = CHUNK,
     ) -> None:
-        """`note` is told (bytes the server has, bytes in all); `stop` ends it at the next chunk."""
+        """`note` is told (bytes the server has, bytes in all); `stop` ends it at the next chunk.
+
+        `known` are ids of other films of ours, which may have the same title: none of them is this one.
+        """
         self._youtube = youtube
         self._film = film
         self._listing = listing
@@ -112,6 +116,7 @@ class Transfer:
         self._clock = clock
         self._stop = stop
         self._note = note
+        self._known = known
         self._backoff_s = backoff_s
         self._chunk = chunk
 
@@ -252,7 +257,8 @@ class Transfer:
     def _look(self, stand: Stand) -> str | None:
         """The channel's own list of uploads, which takes a while to show a new film."""
         for look in range(LOOKS):
-            found = find_upload(self._youtube, self._listing.title, stand.opened_at or 0)
+            since = stand.opened_at or 0
+            found = find_upload(self._youtube, self._listing.title, since, self._known)
             if found is not None:
                 return found
             if look + 1 < LOOKS and self._stop.wait(self._backoff_s * 5 * (look + 1)):
@@ -263,8 +269,8 @@ class Transfer:
         return datetime.fromtimestamp(self._clock.now() / 1000, UTC)
 
 
-def find_upload(youtube: Any, title: str, since: int) -> str | None:
-    """The newest upload of the channel with this title, published since (ms); 2 units of quota."""
+def find_upload(youtube: Any, title: str, since: int, known: Collection[str]) -> str | None:
+    """The newest upload of the channel with this title, published since (ms), but none of `known`; 2 units of quota."""
     channels = youtube.channels().list(part="contentDetails", mine=True).execute()["items"]
     if not channels:
         return None
@@ -278,8 +284,10 @@ def find_upload(youtube: Any, title: str, since: int) -> str | None:
         snippet = item["snippet"]
         at = datetime.fromisoformat(snippet["publishedAt"].replace("Z", "+00:00"))
         # YouTube's clock and ours may differ a little
-        if snippet["title"] == title and at.timestamp() * 1000 >= since - 120_000:
-            return str(item["contentDetails"]["videoId"])
+        id = str(item["contentDetails"]["videoId"])
+        ours = snippet["title"] == title and at.timestamp() * 1000 >= since - 120_000
+        if ours and id not in known:
+            return id
     return None
 
 

@@ -20,6 +20,7 @@ from mcp.server.mcpserver import Extension, MethodBinding
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 from mcp.types import INVALID_PARAMS, PaginatedRequestParams, RequestParams, Resource
 
+from flowkit_mcp.bundled import bundled
 from flowkit_mcp.errors import BugError
 
 SKILLS = "io.modelcontextprotocol/skills"
@@ -27,10 +28,6 @@ TEMPLATE = "skill://{skill}/{+path}"
 MARKDOWN = "text/markdown"
 #: They change with the program only.
 TTL_MS = 300_000
-
-_PACKAGE = Path(__file__).parents[1]
-#: In an installed package, and in a checkout.
-_PLACES = (_PACKAGE / "_bundled" / "skills", _PACKAGE.parent / "skills")
 
 
 class SkillParams(RequestParams):
@@ -76,7 +73,7 @@ class Shelf:
     """The skills that came with this program. `folder`: instead of those, for tests."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or next((one for one in _PLACES if one.is_dir()), _PLACES[-1])
+        self._folder = folder
 
     @cached_property
     def skills(self) -> dict[str, Skill]:
@@ -84,7 +81,7 @@ class Shelf:
         return {home.parent.name: _load(home.parent) for home in self._homes()}
 
     def _homes(self) -> list[Path]:
-        return sorted(self._folder.glob("*/SKILL.md"))
+        return sorted((self._folder or bundled("skills")).glob("*/SKILL.md"))
 
     def file(self, skill: str, path: str) -> str:
         """The text of one file. Raises ResourceNotFoundError."""

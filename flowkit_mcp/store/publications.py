@@ -59,6 +59,12 @@ async def by_remote_id(reads: Reads, remote_id: str) -> Publication | None:
     )
 
 
+async def remote_ids(reads: Reads) -> frozenset[str]:
+    """What YouTube calls all films that are known to be there."""
+    found = await reads.all("SELECT remote_id FROM publication WHERE platform = :p", p=YOUTUBE)
+    return frozenset(str(one["remote_id"]) for one in found)
+
+
 async def add(
     tx: Tx,
     *,

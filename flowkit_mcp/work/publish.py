@@ -183,6 +183,7 @@ class Publisher:
             async with self._shop.db.transaction() as tx:
                 await publications.spend(tx, job.id, "uploads", 1, self._shop.clock.now())
         gauge = Gauge(self._shop.clock.now)
+        known = await publications.remote_ids(self._shop.db)
 
         def send(youtube: Any, stop: threading.Event) -> str:
             return Transfer(
@@ -193,6 +194,7 @@ class Publisher:
                 clock=self._shop.clock,
                 stop=stop,
                 note=gauge.note,
+                known=known,
                 backoff_s=self._pace.backoff_s,
                 chunk=self._pace.chunk,
             ).run()

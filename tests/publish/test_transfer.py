@@ -38,6 +38,7 @@ class World:
         self.file = StandFile(folder / "uploads" / "7.json")
         self.stop = threading.Event()
         self.notes: list[tuple[int, int]] = []
+        self.known: set[str] = set()
         self.signins = SignIns(folder / "keys", FileKeys(folder / "keys"), youtube.url)
 
     async def run(self, listing: Listing = LISTING) -> str:
@@ -61,6 +62,7 @@ class World:
             clock=Clock(),
             stop=self.stop,
             note=lambda done, size: self.notes.append((done, size)),
+            known=self.known,
             backoff_s=0.001,
             chunk=CHUNK,
         )
@@ -201,6 +203,19 @@ async def test_a_film_that_arrived_before_its_session_went_is_found_in_the_chann
     world.youtube.before = forget
     id = await world.run()
     assert list(world.youtube.videos) == [id]
+
+
+async def test_another_film_of_the_same_title_is_not_taken_for_it(world: World) -> None:
+    """Upright and wide under one title: the one that arrived meanwhile is known, and is not this one."""
+    other = await world.run()
+    world.file = StandFile(world.folder / "uploads" / "8.json")
+    world.known = {other}
+    world.youtube.fault("slow", times=5)
+    world.youtube.fault("gone")
+    world.youtube.slow_s = 0
+    with pytest.raises(PublishNeedsPerson) as caught:
+        await world.run()
+    assert caught.value.reason == "SESSION_GONE"
 
 
 @pytest.mark.parametrize(
