@@ -15,6 +15,7 @@ from flowkit_mcp.errors import InvalidSetting
 
 DEFAULT_PORT = 47815
 SIMULATOR_PORT = 47816
+HTTP_PORT = 47817  #: of `serve --http`
 
 
 class Settings(BaseModel):

@@ -18,7 +18,7 @@ import typer
 from flowkit_mcp import __version__
 from flowkit_mcp.cli import stopping, youtube
 from flowkit_mcp.cli.library import claim, settings_for
-from flowkit_mcp.config import SIMULATOR_PORT, Settings, simulator_asked
+from flowkit_mcp.config import HTTP_PORT, SIMULATOR_PORT, Settings, simulator_asked
 from flowkit_mcp.errors import FlowKitError
 
 app = typer.Typer(
@@ -122,15 +122,32 @@ def _root(  # pyright: ignore[reportUnusedFunction] - typer calls it
 
 
 @app.command()
-def serve(simulate: Simulate = False, library: Library = None, port: Port = None) -> None:
+def serve(
+    simulate: Simulate = False,
+    library: Library = None,
+    port: Port = None,
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve Streamable HTTP on this machine instead.")
+    ] = False,
+    http_port: Annotated[
+        int, typer.Option("--http-port", min=0, max=65535, help="Its port; 0: any.")
+    ] = HTTP_PORT,
+    host: Annotated[str, typer.Option("--host", help="Its address; loopback only.")] = "127.0.0.1",
+) -> None:
     """Serve one MCP client on stdin and stdout. This is what Claude Code and others start."""
     simulate = simulate or simulator_asked()
     settings = claim(library, port, simulated=simulate)
-    # late: start-up time; the other commands need no MCP.
-    from flowkit_mcp.server import stdio
-
     with _simulator_beside(settings) if simulate else contextlib.nullcontext():
-        stdio.run(settings)
+        if http:
+            # late: start-up time; the other commands need no MCP.
+            from flowkit_mcp.server.http import run
+
+            run(settings, host, http_port)
+        else:
+            # late: as above
+            from flowkit_mcp.server.stdio import run as run_stdio
+
+            run_stdio(settings)
 
 
 @app.command()
