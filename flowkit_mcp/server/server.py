@@ -46,7 +46,11 @@ Default orientations: the video's."""
 
 def build(settings: Settings, *, kit: FlowKit | None = None) -> MCPServer[Backstage]:
     """The server for a library. It is opened when a client connects; tests hand in one that is open (`kit`)."""
-    notices, shelf = Notices(wire.look), Shelf()
+
+    async def look(kit: FlowKit, address: str) -> str | bytes | None:
+        return await wire.look(server, kit, address)
+
+    notices, shelf = Notices(look), Shelf()
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[Backstage]) -> AsyncGenerator[Backstage]:

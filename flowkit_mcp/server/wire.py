@@ -23,6 +23,7 @@ from mcp.types import (
     CompleteRequestParams,
     CompleteResult,
     EmptyResult,
+    InputRequiredResult,
     ListResourcesResult,
     PaginatedRequestParams,
     Resource,
@@ -44,14 +45,19 @@ PAGE = 50
 Ctx = ServerRequestContext[Backstage, Any]
 
 
-async def look(kit: FlowKit, address: str) -> str | bytes | None:
+async def look(mcp: MCPServer[Backstage], kit: FlowKit, address: str) -> str | bytes | None:
     """What a client would read at an address now, for comparison; None if nothing."""
     try:
         if address == LIST:
             return "\n".join(f"{one.id} {one.name}" for one in await Project.list(kit))
-        return await resources.read(kit, address)
+        if address.startswith("flowkit://"):
+            return await resources.read(kit, address)
+        held = await mcp.read_resource(address)
     except ResourceError:
         return None
+    if isinstance(held, InputRequiredResult):
+        return None
+    return b"".join(c.content.encode() if isinstance(c.content, str) else c.content for c in held)
 
 
 def install(mcp: MCPServer[Backstage], notices: Notices, shelf: Shelf) -> None:
@@ -69,7 +75,7 @@ def install(mcp: MCPServer[Backstage], notices: Notices, shelf: Shelf) -> None:
         connection = session._connection  # pyright: ignore[reportPrivateUsage]
         key, address = id(connection), str(params.uri)
         kit = ctx.lifespan_context.kit
-        if await look(kit, address) is None:
+        if await look(mcp, kit, address) is None:
             raise MCPError(INVALID_PARAMS, f"no resource {address!r}", {"uri": address})
         if not connection.state.setdefault("flowkit", False):
             connection.state["flowkit"] = True
