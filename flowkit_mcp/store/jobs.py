@@ -253,6 +253,23 @@ async def warnings(reads: Reads, job_id: int, operation_id: int) -> list[str]:
     return [item["text"] for item in found]
 
 
+async def latest_event(reads: Reads) -> int | None:
+    """When the last thing happened, in ms since 1970."""
+    found = await reads.all(
+        "SELECT max(at) AS at FROM (SELECT at FROM job_event ORDER BY id DESC LIMIT 100)"
+    )
+    return found[0]["at"]
+
+
+async def pull_forward(tx: Tx, now: int, by: int) -> int:
+    """The clock went back by so much: what was to wait until later waits no longer than it would have."""
+    return await tx.run(
+        f"UPDATE job SET run_at = max(:now, run_at - :by) WHERE {READY} AND run_at > :now",
+        now=now,
+        by=by,
+    )
+
+
 async def prune_events(tx: Tx, before: int) -> int:
     """Forget events of jobs that ended long ago; the ledger (`operation`) is never pruned."""
     return await tx.run(

@@ -312,6 +312,16 @@ async def want_check(tx: Tx, provider: str, now: int) -> None:
     )
 
 
+async def pull_forward(tx: Tx, now: int, by: int) -> None:
+    """The clock went back by so much: pauses and pacing end no later than they would have."""
+    await tx.run(
+        """UPDATE provider_state SET next_submit_at = min(next_submit_at, max(:now, next_submit_at - :by)),
+                  resume_at = CASE WHEN resume_at > :now THEN max(:now, resume_at - :by) ELSE resume_at END""",
+        now=now,
+        by=by,
+    )
+
+
 # ---- leader ----------------------------------------------------------------------------------
 
 

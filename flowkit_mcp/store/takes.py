@@ -305,7 +305,7 @@ async def renders(reads: Reads, video_id: str) -> list[Render]:
     return await rows(
         reads,
         Render,
-        "SELECT * FROM render WHERE video_id = :v ORDER BY created_at DESC, number DESC",
+        "SELECT * FROM render WHERE video_id = :v ORDER BY rowid DESC",
         v=video_id,
     )
 

@@ -111,6 +111,6 @@ class Leadership:
             if leader.resign_requested:
                 log.info("asked to resign by a newer FlowKit")
                 return True
-            if self._clock.now() - leader.heartbeat_at >= 1000 * HEARTBEAT_EVERY_S:
+            if abs(self._clock.now() - leader.heartbeat_at) >= 1000 * HEARTBEAT_EVERY_S:
                 async with self._db.transaction() as tx:
                     await operations.heartbeat(tx, generation, self._clock.now())

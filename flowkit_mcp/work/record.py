@@ -162,7 +162,7 @@ class Recorder:
         shop = self._shop
         now = shop.clock.now()
         pace = provider.capabilities
-        age_s = (now - (op.submitted_at or op.intended_at)) / 1000
+        age_s = max(0.0, (now - (op.submitted_at or op.intended_at)) / 1000)  # the clock may be set
         late = age_s > pace.give_up_after_s
         delay = (
             300_000

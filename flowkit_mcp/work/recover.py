@@ -16,6 +16,7 @@ from flowkit_mcp.providers.base import (
 )
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.work.generate import PaidPath
+from flowkit_mcp.work.jumps import Patience
 from flowkit_mcp.work.record import media_of_job
 from flowkit_mcp.work.workshop import Workshop, log
 
@@ -50,7 +51,12 @@ async def adopt_orphans(shop: Workshop) -> int:
 
 
 async def reconcile(
-    shop: Workshop, path: PaidPath, provider: Provider, job: Job, op: Operation
+    shop: Workshop,
+    path: PaidPath,
+    provider: Provider,
+    job: Job,
+    op: Operation,
+    patience: Patience,
 ) -> None:
     """A claimed job whose call was intended and whose reply is missing: ask what became of it."""
     kept = await shop.replies.read(op)
@@ -58,7 +64,7 @@ async def reconcile(
         await _accepted(shop, path, provider, job, op, kept)
         return
     try:
-        found = await provider.look_up(await _call(shop, job, op))
+        found = await provider.look_up(await _call(shop, job, op, patience))
     except Exception as error:  # a reading call: policy retries what nobody understands
         await shop.fail(job, error, Verb.POLL)
         return
@@ -128,13 +134,14 @@ async def _accepted(
     await path.forget(provider, op)
 
 
-async def _call(shop: Workshop, job: Job, op: Operation) -> SentCall:
+async def _call(shop: Workshop, job: Job, op: Operation, patience: Patience) -> SentCall:
     sent = op.brief
+    by_wall_s = (shop.clock.now() - await operations.lost_at(shop.db, op)) / 1000
     proven = await operations.proven(shop.db, op.provider, op.account)
     return SentCall(
         client_ref=op.client_ref,
         via=op.via,
-        age_s=(shop.clock.now() - await operations.lost_at(shop.db, op)) / 1000,
+        age_s=patience.age_s(op.id, by_wall_s),
         media=media_of_job(job),
         proven=tuple((ref, remote) for ref, remote, _ in proven),
         proven_clips=frozenset(ref for ref, _, clip in proven if clip),

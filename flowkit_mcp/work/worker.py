@@ -13,6 +13,7 @@ from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.work.generate import PaidPath
 from flowkit_mcp.work.house import HouseKeeper
+from flowkit_mcp.work.jumps import Jumps, Patience
 from flowkit_mcp.work.local import run_local
 from flowkit_mcp.work.publish import Publisher
 from flowkit_mcp.work.record import Recorder, media_of_job
@@ -38,6 +39,8 @@ class Worker:
         self._recorder = Recorder(workshop)
         self._house = HouseKeeper(workshop)
         self._upkeep = Upkeep(workshop)
+        self._jumps = Jumps(workshop)
+        self._patience = Patience()
         self._wake = asyncio.Event()
         self._stopping = False
         self._looking = asyncio.Lock()
@@ -56,6 +59,7 @@ class Worker:
 
     async def run(self) -> None:
         """Until `stop`. Raises Replaced if another process leads."""
+        await self._jumps.at_the_start()
         await adopt_orphans(self._shop)
         for name in self._shop.providers:
             await self._shop.gate.end_probe(name)  # whoever probed is gone
@@ -63,6 +67,8 @@ class Worker:
         try:
             while not self._stopping:
                 self._wake.clear()
+                if back := await self._jumps.look():
+                    self._account_due = {n: at - back for n, at in self._account_due.items()}
                 looked_at = self._shop.clock.now()
                 async with self._looking:
                     await self._round()
@@ -191,9 +197,8 @@ class Worker:
                 async with self._shop.db.transaction() as tx:
                     await self._shop.move(tx, job, JobState.QUEUED, "nothing_sent")
             elif op.state is OperationState.INTENDED:
-                self._start(
-                    job, reconcile(self._shop, self._path, provider, job, op), name="look_up"
-                )
+                looking = reconcile(self._shop, self._path, provider, job, op, self._patience)
+                self._start(job, looking, name="look_up")
             elif self._shop.replies.has(op):
                 self._start(job, self._recorder.from_reply(job, op), name="reply")
             else:

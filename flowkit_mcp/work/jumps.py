@@ -1,0 +1,66 @@
+"""The wall clock may be set while work is under way. What waits for a time does not wait for a day that is over.
+
+Rows hold wall-clock times, since they outlive the process. When that clock goes back, everything that is due "in a
+minute" would be due in a minute and the whole jump. When it goes forward, things are only looked at early; but how
+long a reply has been missing is never taken from it alone (`Patience`), for that decides whether a call is sent again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.work.workshop import Workshop, log
+
+#: Clocks are corrected by less than this all the time.
+NOTICED_MS = 2000
+
+Steady = Callable[[], float]
+
+
+class Jumps:
+    """Sees the clock go back, and pulls what waits along. `steady`: seconds that never jump."""
+
+    def __init__(self, workshop: Workshop, steady: Steady = time.monotonic) -> None:
+        self._shop = workshop
+        self._steady = steady
+        self._wall, self._since = workshop.clock.now(), steady()
+
+    async def at_the_start(self) -> int:
+        """The clock may have been set while nobody worked: history that lies in the future tells."""
+        latest = await jobs.latest_event(self._shop.db)
+        back = 0 if latest is None else latest - self._shop.clock.now()
+        return await self._pull(back)
+
+    async def look(self) -> int:
+        """How far the clock has gone back since the last look, in milliseconds; 0: it has not."""
+        wall, since = self._shop.clock.now(), self._steady()
+        back = int(self._wall + 1000 * (since - self._since) - wall)
+        self._wall, self._since = wall, since
+        return await self._pull(back)
+
+    async def _pull(self, back: int) -> int:
+        if back < NOTICED_MS:
+            return 0
+        now = self._shop.clock.now()
+        log.warning(
+            "the clock of this machine went back by %d s; what waits is pulled along", back // 1000
+        )
+        async with self._shop.db.transaction() as tx:
+            await jobs.pull_forward(tx, now, back)
+            await operations.pull_forward(tx, now, back)
+        return back
+
+
+class Patience:
+    """How long the outcome of a call has been looked for, by two clocks of which neither is believed alone."""
+
+    def __init__(self, steady: Steady = time.monotonic) -> None:
+        self._steady = steady
+        self._first: dict[int, float] = {}
+
+    def age_s(self, operation_id: int, by_wall_s: float) -> float:
+        """The smaller of what the wall clock says and of the time since this process first asked for this call."""
+        now = self._steady()
+        return min(by_wall_s, now - self._first.setdefault(operation_id, now))

@@ -1,0 +1,148 @@
+"""The machine's clock is set back and forth while work is under way: nothing waits for days, nothing is paid twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import pytest
+from fake_provider import FakeProvider
+from film import account_seen, good, scene_of
+
+from flowkit_mcp import FlowKit, Orientation, Scene, Settings
+from flowkit_mcp.clock import Clock
+from flowkit_mcp.domain.models import Gate, JobState
+from flowkit_mcp.errors import RateLimited
+from flowkit_mcp.work.jumps import Patience
+
+H = Orientation.HORIZONTAL
+HOUR_MS = 3_600_000
+
+
+class SetClock(Clock):
+    """A wall clock that somebody sets."""
+
+    ahead_ms = 0
+
+    def now(self) -> int:
+        return super().now() + self.ahead_ms
+
+
+async def prepared(kit: FlowKit) -> Scene:
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    return scene
+
+
+async def the_answer(provider: FakeProvider, count: int = 1) -> None:
+    async with asyncio.timeout(20):
+        while len(provider.polled) < count:  # noqa: ASYNC110 - a scripted provider has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def test_a_clock_set_back_while_a_clip_is_made_holds_nothing_up(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    clock = SetClock()
+    provider.looks_until_done = 1_000_000
+    async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
+        provider.looks_until_done = 1
+        scene = await prepared(kit)
+        provider.looks_until_done = 1_000_000
+        job = await scene.generate_video(H)
+        seen = len(provider.polled)
+        await the_answer(provider, seen + 2)
+        clock.ahead_ms -= 30_000  # the age of the call is then just below nothing
+        await the_answer(provider, seen + 4)
+        clock.ahead_ms -= 24 * HOUR_MS
+        await the_answer(provider, len(provider.polled) + 2)
+        provider.looks_until_done = 1
+        assert (await kit.wait(job.id, 20)).state is JobState.SUCCEEDED
+        status = await kit.status()
+        assert status.leader is not None and status.leader.generation == 1, "no term ended over it"
+    assert provider.submits == 2
+
+
+async def test_a_pause_ends_no_later_because_the_clock_was_set_back(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    clock = SetClock()
+    async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
+        scene = await prepared(kit)
+        provider.script = [RateLimited("too fast", retry_after_s=2)]
+        job = await scene.generate_video(H)
+        version = await kit.db.version()
+        while (state := await kit.provider_state()) is None or state.gate is Gate.OPEN:
+            version = await kit.db.changed(version, 5)
+        clock.ahead_ms -= 6 * HOUR_MS
+        assert (await kit.wait(job.id, 30)).state is JobState.SUCCEEDED
+
+
+async def test_a_clock_that_was_ahead_when_the_last_process_ended_holds_nothing_up(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    clock = SetClock()
+    clock.ahead_ms = 48 * HOUR_MS
+    provider.looks_until_done = 1
+    async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
+        scene = await prepared(kit)
+        provider.looks_until_done = 1_000_000
+        job = await scene.generate_video(H)
+        await the_answer(provider, 3)
+    provider.looks_until_done = 1
+    async with FlowKit.open(settings, provider=provider) as kit:  # the right time again
+        assert (await kit.wait(job.id, 20)).state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_whatever_the_clock_does_each_clip_is_paid_once_and_arrives(
+    settings: Settings, provider: FakeProvider, seed: int
+) -> None:
+    clock, roll = SetClock(), random.Random(seed)
+
+    def set_clock(step: str) -> None:
+        if roll.random() < 0.3:
+            clock.ahead_ms = roll.randrange(-30 * 24 * HOUR_MS, 30 * 24 * HOUR_MS)
+
+    async with FlowKit.open(settings, provider=provider, clock=clock, on_step=set_clock) as kit:
+        scene = await prepared(kit)
+        provider.script = [None, FakeProvider.LOSE, None, FakeProvider.CUT]
+        made = [await scene.generate_video(H, new_take=True, seed=n) for n in range(6)]
+        for job in made:
+            row = await kit.wait(job.id, 60)
+            assert row.state is JobState.SUCCEEDED, (row.reason, row.message)
+        assert [r["quick_check"] for r in await kit.db.all("PRAGMA quick_check")] == ["ok"]
+    assert len({line.client_ref for line in provider.ledger}) == len(provider.ledger) == 7
+    assert provider.charged == 6 * 12
+
+
+async def test_a_clock_set_forward_is_no_proof_that_a_call_never_arrived(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    """Not found is proof only after a while; that while is not shortened by setting the clock."""
+    clock = SetClock()
+    async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
+        scene = await prepared(kit)
+        provider.script = [FakeProvider.LOSE]
+        provider.in_flight_looks = 1
+        job = await scene.generate_video(H)
+        async with asyncio.timeout(20):
+            while not provider.looked_up:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        clock.ahead_ms += HOUR_MS
+        assert (await kit.wait(job.id, 20)).state is JobState.SUCCEEDED
+    assert len(provider.looked_up) > 1
+    assert max(call.age_s for call in provider.looked_up) < 60
+
+
+def test_patience_believes_neither_clock_alone() -> None:
+    now = 100.0
+    steady: Callable[[], float] = lambda: now  # noqa: E731
+    patience = Patience(steady)
+    assert patience.age_s(7, 3600) == 0, "the first look of this process"
+    now = 105.0
+    assert patience.age_s(7, 3600) == 5
+    assert patience.age_s(7, 2) == 2
+    assert patience.age_s(8, 3600) == 0
