@@ -73,12 +73,18 @@ class Chromium:
     """One browser on one profile. `start` and `stop` may be repeated: the profile stays."""
 
     def __init__(
-        self, playwright: Playwright, site: Site, profile: Path, extensions: Sequence[Path]
+        self,
+        playwright: Playwright,
+        site: Site,
+        profile: Path,
+        extensions: Sequence[Path],
+        more_flags: Sequence[str] = (),
     ) -> None:
         self._playwright = playwright
         self._site = site
         self._profile = profile
         self._extensions = extensions
+        self._more_flags = more_flags
         self._context: BrowserContext | None = None
         self._cdp: CDPSession | None = None
         self._version = ""
@@ -92,11 +98,16 @@ class Chromium:
         folder: Path,
         *more_extensions: Path,
         granted: bool = True,
+        public: bool = False,
     ) -> AsyncGenerator[Chromium]:
+        """`public`: Chrome takes the site for one of the public web, not of this machine."""
         profile = folder / "profile"
         prepare_profile(profile)
         ours = copy_extension(folder / "extension", granted=granted)
-        browser = cls(playwright, site, profile, [ours, *more_extensions])
+        override = [f"--ip-address-space-overrides=127.0.0.1:{site.port}=public"]
+        browser = cls(
+            playwright, site, profile, [ours, *more_extensions], override if public else ()
+        )
         await browser.start()
         try:
             yield browser
@@ -113,7 +124,7 @@ class Chromium:
             self._profile,
             executable_path=binary(),
             headless=True,
-            args=flags(self._site, self._extensions),
+            args=[*flags(self._site, self._extensions), *self._more_flags],
             env=environment(),
         )
         self._context.set_default_timeout(LIMIT_MS)

@@ -149,12 +149,13 @@ async def stage(
     lane: Lane = "batchexecute",
     more: Sequence[Path] = (),
     granted: bool = True,
+    public: bool = False,
 ) -> AsyncGenerator[Stage]:
     """Everything up, paired, signed in, the account seen."""
     async with (
         Simulator.run(folder / "simulator", pace=0.02, renderer=QuickRenderer(), lane=lane) as sim,
         Site.run(sim, folder / "site", extra_hosts=("evil.example",), rebound=(REBOUND,)) as site,
-        Chromium.run(playwright, site, folder, *more, granted=granted) as browser,
+        Chromium.run(playwright, site, folder, *more, granted=granted, public=public) as browser,
     ):
         settings = Settings(library=folder / "library", port=free_port(), simulator=sim.url)
         at = Stage(sim, site, browser, settings, lane)

@@ -24,6 +24,12 @@ from flowkit_mcp.simulator.state import Lane
 pytestmark = pytest.mark.browser
 
 H = Orientation.HORIZONTAL
+#: What the worker itself writes for a bug report, before the panel has looked it over.
+DIAGNOSTICS = """() => new Promise((resolve) => {
+    const port = chrome.runtime.connect({ name: 'panel' });
+    port.onMessage.addListener(({ type, text }) => type === 'diagnostics' && resolve(text));
+    port.postMessage({ type: 'diagnostics' });
+})"""
 
 
 def good(result: GenerationResult) -> GenerationResult:
@@ -128,11 +134,12 @@ async def test_a_film_and_no_secret_left_behind(
         instance = at.instance
         found = secrets.by_kind()
         panel = await at.browser.panel()
-        shown = await panel.locator("body").inner_text()
+        shown = await panel.locator("body").inner_text() + await panel.evaluate(DIAGNOSTICS)
         told = await told_to_models(at)
     found["pairing code"] = [at.code, at.code.rpartition(".")[2]]
     profile, library = tmp_path / "profile", tmp_path / "library"
     assert len(found["captcha token"]) >= 7
+    assert "link: connected" in shown, "the diagnostics are among what is looked through"
     assert holding(profile, instance.encode()), "the scan reads the right files"
     assert any(instance in frame for frame in traffic)
     for kind, values in found.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -28,11 +29,20 @@ class Quiet:
     """A bridge and a paired browser, with one Flow tab and no session on the worker."""
 
     browser: QuietChromium
+    site: Site
     book: PairingBook
     port: int
     changed: asyncio.Event
     host: BridgeHost | None = None
     generation: int = 0
+
+    def calls(self) -> list[str]:
+        """Calls to Flow and captcha tokens so far."""
+        return [
+            one.url
+            for one in self.site.requests
+            if re.search("batchexecute|recaptcha.*reload|/v1/", one.url)
+        ]
 
     async def start(self) -> None:
         self.generation += 1
@@ -72,7 +82,7 @@ async def quiet(folder: Path) -> AsyncGenerator[Quiet]:
         QuietChromium.run(site, folder) as browser,
     ):
         book = PairingBook(folder / "pairing.json", Clock())
-        at = Quiet(browser, book, free_port(), asyncio.Event())
+        at = Quiet(browser, site, book, free_port(), asyncio.Event())
         try:
             await at.start()
             there = PAGES["batchexecute"] + "first"
@@ -89,7 +99,9 @@ async def silence(folder: Path) -> None:
     async with quiet(folder) as at:
         assert at.host is not None
         before = at.host.profiles[0].since
+        asked = len(at.calls())
         await asyncio.sleep(100)
+        assert len(at.calls()) == asked, "nobody asked for anything, so Flow was asked for nothing"
         assert [one.since for one in at.host.profiles] == [before], "the same socket throughout"
         assert (await at.host.lookup("never-made")).standing == "never_received", "and it answers"
         assert await at.browser.worker_runs()
