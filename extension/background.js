@@ -186,7 +186,8 @@ function dismiss() {
 
 function badge() {
   const asked = approvals.list().length;
-  const trouble = ["refused", "server_down"].includes(link.view.state) || flow.tabs.wire.person_needed;
+  // That FlowKit is not running is no trouble: nobody wants anything now.
+  const trouble = link.view.state === "refused" || (link.connected && flow.tabs.wire.person_needed);
   const text = asked > 0 ? String(asked) : trouble ? "!" : "";
   chrome.action.setBadgeText({ text }).catch(() => {});
 }

@@ -70,7 +70,7 @@ export class FlowTabs {
   /** What FlowKit is told. */
   get wire() {
     const more = { simulated: this.memory.simulated, pageLoads: this.#pageLoads };
-    return wireState(this.#tab, this.words.state, more);
+    return wireState(this.#tab, this.words, more);
   }
 
   /** For the panel. */
@@ -106,6 +106,7 @@ export class FlowTabs {
   async #lookNow() {
     this.#granted = await granted();
     const open = await chrome.tabs.query({ url: PAGES });
+    open.sort((a, b) => Number(this.knows(b.id ?? -1)) - Number(this.knows(a.id ?? -1))); // of many, these stay
     const tabs = await Promise.all(open.slice(0, MOST_TABS).map((tab) => this.#lookAt(tab)));
     this.#sort(tabs);
     this.#tabs = tabs;

@@ -14,6 +14,11 @@
 /** @typedef {{flow: boolean, labs: boolean, api: boolean}} Granted Which of Flow's hosts Chrome lets us see. */
 /** @typedef {{state: string, message: string, next_step: string}} Words */
 
+/** What the tab's standing and the sign-in do not tell: FlowKit hears it in these words. */
+const FOR_A_PERSON = new Set([
+  "person_needed", "other_account", "no_permission", "no_api_permission", "not_served", "outdated", "silent",
+]);
+
 /** @type {Record<string, [string, string]>} */
 const WORDS = {
   ready: ["Flow is ready.", ""],
@@ -123,11 +128,11 @@ export function situation(tab, granted, { account }) {
 
 /**
  * @param {Tab | undefined} tab
- * @param {string} state
+ * @param {Words} told The situation.
  * @param {{simulated: boolean, pageLoads: number}} more `simulated`: as last seen, for when there is no tab.
  * @returns {import("./protocol.js").FlowState}
  */
-export function wireState(tab, state, { simulated, pageLoads }) {
+export function wireState(tab, told, { simulated, pageLoads }) {
   const seen = tab?.seen;
   /** @type {import("./protocol.js").FlowState} */
   const wire = {
@@ -144,9 +149,11 @@ export function wireState(tab, state, { simulated, pageLoads }) {
   }
   if (seen && !seen.about) {
     wire.lane = seen.lane;
-    wire.signed_in = ["ready", "person_needed", "other_account"].includes(state);
+    wire.signed_in = ["ready", "person_needed", "other_account"].includes(told.state);
     if (seen.account !== null) wire.account = seen.account.slice(0, 200);
   }
-  if (state === "person_needed") wire.person_needed = words(state).message;
+  if (FOR_A_PERSON.has(told.state)) {
+    wire.person_needed = `${told.message}\n${told.next_step}`.slice(0, 500).toWellFormed();
+  }
   return wire;
 }

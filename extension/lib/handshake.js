@@ -59,7 +59,7 @@ export async function shakeHands(frames, send, who) {
     );
   }
   if (!pairing && challenge.generation < who.generation) {
-    throw new Refused(CLOSE.STALE, "An older FlowKit answered.", "Wait a moment, or stop the older one.");
+    throw new Refused(CLOSE.STALE, "An older FlowKit answered.", "Wait a moment, or stop the older one. If you have gone back to a copy of a library, pair again.");
   }
   await who.proved(challenge.generation);
   send({ type: "proof", proof: await proof(key, "ext", about), ...who.about() });

@@ -66,7 +66,7 @@ export function linkWords({ link, paused, flow }) {
       next: "",
     },
     server_down: {
-      tone: "bad",
+      tone: "off",
       headline: `FlowKit is not running on ${port}`,
       detail: "This panel tries again by itself.",
       next: "Start your agent with the FlowKit server, or run flowkit-mcp worker.",

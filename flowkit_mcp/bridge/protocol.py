@@ -92,6 +92,7 @@ class FlowState(_Message):
     account: str | None = Field(default=None, max_length=200)
     tab: Literal["none", "loading", "ready", "frozen", "discarded"] = "none"
     signed_in: bool = False
+    #: What only the browser can tell, and on a second line what to do about it.
     person_needed: str | None = Field(default=None, max_length=500)
     simulated: bool = False
     page_loads: int = 0

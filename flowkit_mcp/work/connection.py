@@ -139,6 +139,13 @@ def _browser(seen: BrowserSeen, simulated: bool) -> Connection | None:
     """What the browser itself says is missing."""
     who = f"browser {seen.label!r} is connected"
     flow = "the simulator" if simulated else "flow.google.com"
+    if seen.person_needed:
+        what, _, step = seen.person_needed.partition("\n")
+        return Connection(
+            state="person_needed",
+            what=f"{who}, a person is needed: {what.removesuffix('.')}",
+            next=step or "Go to the Flow tab and do what it asks for.",
+        )
     if seen.tab == "none":
         return Connection(
             state="no_tab", what=f"{who}, no Flow tab is open", next=f"Open {flow} in it."
@@ -162,12 +169,6 @@ def _browser(seen: BrowserSeen, simulated: bool) -> Connection | None:
             state="wrong_lane",
             what=f"{who}, its Flow tab shows a page that FlowKit cannot work with",
             next=f"Open a project on {flow} in it.",
-        )
-    if seen.person_needed:
-        return Connection(
-            state="person_needed",
-            what=f"{who}, Flow wants a person: {seen.person_needed}",
-            next="Go to the Flow tab and do what it asks for.",
         )
     return None
 

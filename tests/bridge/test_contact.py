@@ -232,6 +232,7 @@ async def test_another_lane_and_another_account_are_checked_anew(line: Line) -> 
         ({"signed_in": False}, "signed_out"),
         ({"lane": None}, "wrong_lane"),
         ({"person_needed": "a captcha"}, "person_needed"),
+        ({"person_needed": "Out of date.\nReload.", "signed_in": False}, "person_needed"),
     ],
 )
 async def test_what_the_browser_lacks_is_named_with_the_next_step(
@@ -240,6 +241,13 @@ async def test_what_the_browser_lacks_is_named_with_the_next_step(
     await line.checks(lambda found: found.answer)
     said = await line.report(**changes)
     assert said.state == state and said.next and "'bare'" in said.what
+
+
+async def test_what_only_the_browser_can_tell_is_told_in_its_words(line: Line) -> None:
+    await line.checks(lambda found: found.answer)
+    said = await line.report(person_needed="Out of date.\nReload the tab.", signed_in=False)
+    assert said.what.endswith("a person is needed: Out of date")
+    assert said.next == "Reload the tab."
 
 
 async def test_ready_is_said_only_after_an_answer_within_the_last_minute(line: Line) -> None:

@@ -70,8 +70,27 @@ test("each situation has a state of its own, and each that is wrong has a next s
   assert.equal(situation(good, ALL, NOBODY).state, "ready");
 });
 
+test("FlowKit is told in words what it could not know otherwise, and never that nobody is signed in where that is not so", async () => {
+  const more = { simulated: false, pageLoads: 1 };
+  const wired = (one, granted = ALL, known = NOBODY) => wireState(one, situation(one, granted, known), more);
+  const labs = await tab(1, { origin: "https://labs.google", path: "/fx/tools/flow" });
+  for (const [wire, part] of [
+    [wired({ ...(await tab(1)), outdated: true }), "Reload the Flow tab."],
+    [wired(await tab(1, { values: false })), "Open Flow at labs.google"],
+    [wired(labs, { ...ALL, api: false }), "Allow labs.google"],
+    [wired(undefined, { ...ALL, flow: false }), "does not let this extension see"],
+    [wired(await tab(1), ALL, { account: "another" }), "Use this account"],
+    [wired({ id: 1, title: "", active: true, standing: "silent" }), "does not answer"],
+  ]) {
+    assert.ok(wire.person_needed.includes(part), part);
+    assert.equal(wire.person_needed.split("\n").length, 2);
+  }
+  assert.equal(wired(await tab(1)).person_needed, undefined);
+  assert.equal(wired(await tab(1, { signedIn: false })).person_needed, undefined);
+});
+
 test("FlowKit is told what kind of Flow it was even when no tab is open", () => {
-  const told = wireState(undefined, "none", { simulated: true, pageLoads: 2 });
+  const told = wireState(undefined, situation(undefined, ALL, NOBODY), { simulated: true, pageLoads: 2 });
   assert.deepEqual(told, { tab: "none", signed_in: false, simulated: true, page_loads: 2 });
 });
 

@@ -49,6 +49,15 @@ WORKER_SAYS: dict[str, tuple[str, str]] = {
     ),
 }
 
+FOR_A_PERSON = {
+    "person_needed",
+    "no_permission",
+    "no_api_permission",
+    "not_served",
+    "outdated",
+    "silent",
+}
+
 _FLOW: State = {
     "state": {
         "lane": "batchexecute",
@@ -159,7 +168,7 @@ def _over(state: State, changes: State) -> State:
 def flow(situation: str, tab: str = "ready", *, signed_in: bool = False, **more: Any) -> State:
     """Flow in one of the worker's situations."""
     message, next_step = WORKER_SAYS[situation]
-    needed = message if situation == "person_needed" else None
+    needed = f"{message}\n{next_step}" if situation in FOR_A_PERSON else None
     seen = {"tab": tab, "signed_in": signed_in, "person_needed": needed}
     nobody = {"account": None, "credits": None, "tier": None, "lane": None}
     if not signed_in:
