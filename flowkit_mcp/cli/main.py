@@ -200,6 +200,31 @@ def worker(simulate: Simulate = False, library: Library = None, port: Port = Non
 
 
 @app.command()
+def studio(
+    simulate: Simulate = False,
+    library: Library = None,
+    port: Port = None,
+    page_port: Annotated[
+        int,
+        typer.Option("--page-port", min=0, max=65535, help="Loopback port of the page; 0: any."),
+    ] = 0,
+    open_browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open it, or only print the link.")
+    ] = True,
+) -> None:
+    """Show the storyboard in your browser, live, until Ctrl-C. For clients that cannot show it in the chat."""
+    settings = claim(library, port, simulated=simulate)
+    # late: start-up time of serve.
+    from flowkit_mcp.cli.studio import show
+
+    with _simulator_beside(settings) if simulate else contextlib.nullcontext():
+        code = stopping.run(
+            show(settings, typer.echo, page_port=page_port, open_browser=open_browser)
+        )
+    _end(code)
+
+
+@app.command()
 def pair(
     show: Annotated[bool, typer.Option("--list", help="Show the paired browser profiles.")] = False,
     revoke: Annotated[

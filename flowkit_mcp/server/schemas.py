@@ -24,6 +24,9 @@ _SHOWN = 3
 #: Of an error's text, in characters: a name of 100 kB is not said back.
 _LONGEST = 2000
 
+#: The page that shows what some tools answer, in clients that can (MCP Apps).
+STORYBOARD = "ui://flowkit/storyboard"
+
 #: What is left out is the protocol's default: not idempotent, open world.
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False)
 #: Adds something to the library each time it is called.
@@ -102,9 +105,15 @@ class StrictTool(Tool):
         )
 
 
-def tool(fn: Callable[..., Any], title: str, hints: ToolAnnotations) -> StrictTool:
-    """Make a tool of an async function; its docstring is the description, its annotations the schema."""
-    made = cast(StrictTool, StrictTool.from_function(fn, title=title, annotations=hints))
+def tool(
+    fn: Callable[..., Any], title: str, hints: ToolAnnotations, *, app: str | None = None
+) -> StrictTool:
+    """Make a tool of an async function; its docstring is the description, its annotations the schema.
+
+    `app`: the page that shows its results.
+    """
+    meta = None if app is None else {"ui": {"resourceUri": app}}
+    made = cast(StrictTool, StrictTool.from_function(fn, title=title, annotations=hints, meta=meta))
     # Strictness is checked in `run`: to rebuild the SDK's model with extra="forbid" would double the time to start.
     made.parameters = {"additionalProperties": False} | lean(made.parameters)
     made.description = " ".join(made.description.split())

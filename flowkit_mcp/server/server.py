@@ -16,6 +16,7 @@ from flowkit_mcp.server.context import Backstage
 from flowkit_mcp.server.desk import Desk
 from flowkit_mcp.server.notices import Notices
 from flowkit_mcp.server.skills import Shelf, SkillsOverMcp
+from flowkit_mcp.server.storyboard import apps
 from flowkit_mcp.server.tasks import Tasks
 from flowkit_mcp.server.tools import ALL
 
@@ -74,7 +75,7 @@ def build(settings: Settings, *, kit: FlowKit | None = None) -> MCPServer[Backst
         tools=list(ALL),
         lifespan=lifespan,
         log_level="WARNING",
-        extensions=[Tasks(), SkillsOverMcp(shelf)],
+        extensions=[Tasks(), SkillsOverMcp(shelf), apps()],
         subscriptions=notices.bus,
     )
     resources.install(server, shelf)

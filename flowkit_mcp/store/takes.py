@@ -59,6 +59,28 @@ async def newest(reads: Reads, beginning: str, limit: int) -> list[str]:
     return [str(item["id"]) for item in found]
 
 
+async def takes_of_video(reads: Reads, video_id: str) -> list[Take]:
+    """Of all its scenes, by number."""
+    return await rows(
+        reads,
+        Take,
+        """SELECT take.* FROM take JOIN scene s ON s.id = take.scene_id
+            WHERE s.video_id = :v AND s.removed_at IS NULL ORDER BY take.number""",
+        v=video_id,
+    )
+
+
+async def lengths_of_video(reads: Reads, video_id: str) -> dict[str, int]:
+    """How long the clips of a video are, in milliseconds, by asset."""
+    found = await reads.all(
+        """SELECT DISTINCT asset.id, asset.duration_ms FROM asset
+             JOIN take ON take.asset_id = asset.id JOIN scene s ON s.id = take.scene_id
+            WHERE s.video_id = :v AND s.removed_at IS NULL AND asset.duration_ms IS NOT NULL""",
+        v=video_id,
+    )
+    return {line["id"]: int(line["duration_ms"]) for line in found}
+
+
 async def slots(
     reads: Reads, *, scene_id: str | None = None, character_id: str | None = None
 ) -> list[Slot]:

@@ -27,6 +27,7 @@ def shown() -> dict[str, dict[str, Any]]:
             description=tool.description,
             input_schema=tool.parameters,
             annotations=tool.annotations,
+            _meta=tool.meta,
         ).model_dump(mode="json", by_alias=True, exclude_none=True)
         for tool in ALL
     }

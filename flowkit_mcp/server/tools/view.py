@@ -15,7 +15,7 @@ from flowkit_mcp.sdk.scene import Scene
 from flowkit_mcp.server.context import Ctx, kit_of
 from flowkit_mcp.server.handles import Detail, InVideo
 from flowkit_mcp.server.results import Film, Result, cut, reply
-from flowkit_mcp.server.schemas import READS, tool
+from flowkit_mcp.server.schemas import READS, STORYBOARD, tool
 from flowkit_mcp.server.words import film_of, slot_state, worth_telling
 
 _PAGE = {"concise": 15, "full": 6}
@@ -230,4 +230,4 @@ def _next(
     )
 
 
-TOOLS = (tool(get_project, "Show a project", READS),)
+TOOLS = (tool(get_project, "Show a project", READS, app=STORYBOARD),)
