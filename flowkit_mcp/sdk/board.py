@@ -17,7 +17,6 @@ from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import ChainType, Job, JobState, Orientation, Slot, Stage, Take
 from flowkit_mcp.domain.models import Scene as SceneRow
 from flowkit_mcp.errors import InvalidSetting, NotConnected
-from flowkit_mcp.media.stills import thumbnail_bytes
 from flowkit_mcp.sdk.options import choose_model
 from flowkit_mcp.sdk.overview import MOVING
 from flowkit_mcp.store import catalog, jobs, money, takes
@@ -25,8 +24,6 @@ from flowkit_mcp.store import catalog, jobs, money, takes
 _TOLD = (*MOVING, JobState.NEEDS_ATTENTION, JobState.FAILED)
 _MOST_JOBS = 500
 _SHOWN = (Stage.IMAGE, Stage.VIDEO, Stage.UPSCALE)
-#: Of a picture on the board, in pixels on its longer side.
-PICTURE_PX = 720
 
 
 class _Seen(BaseModel):
@@ -114,7 +111,7 @@ class Board(_Seen):
 
 
 async def board(kit: FlowKit, video: str) -> Board:
-    """The board of a video (by id). Raises NotFound."""
+    """The board of a video, by id or title. Raises NotFound, Conflict."""
     row = await catalog.video(kit.db, video)
     project = await catalog.project(kit.db, row.project_id)
     scenes = await catalog.scenes(kit.db, row.id)
@@ -135,13 +132,6 @@ async def board(kit: FlowKit, video: str) -> Board:
     )
     mark = hashlib.sha256(seen.model_dump_json().encode()).hexdigest()[:16]
     return seen.model_copy(update={"mark": mark})
-
-
-async def board_picture(kit: FlowKit, take: str) -> bytes:
-    """A JPEG of a take, or of the frame half a second into a clip, for a board. Raises NotFound, MediaError."""
-    made = await takes.take(kit.db, take)
-    asset = await takes.asset(kit.db, made.asset_id)
-    return await thumbnail_bytes(kit.media.absolute(asset.path), PICTURE_PX)
 
 
 async def take_file(kit: FlowKit, take: str) -> Path:

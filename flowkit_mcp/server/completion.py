@@ -31,7 +31,7 @@ async def complete(
     match kind:
         case "project":
             found = [(one.name, one.id) for one in await Project.list(kit)]
-        case "video":
+        case "video" | "storyboard":
             found = [(one.title, one.id) for one in await _videos(kit)]
         case "scene":
             return _page(await _scenes(kit, typed))

@@ -7,6 +7,7 @@ because the SDK hands a context to templates alone. `read` is the one way in, fo
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -20,6 +21,7 @@ from mcp.types import Resource
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import MediaKind
 from flowkit_mcp.errors import FlowKitError, InvalidSetting, NotFound
+from flowkit_mcp.sdk.board import board
 from flowkit_mcp.sdk.overview import find_take, picture, small_picture
 from flowkit_mcp.sdk.project import Video
 from flowkit_mcp.sdk.scene import Scene
@@ -133,6 +135,13 @@ async def _video(kit: FlowKit, id: str, from_scene: str = "1") -> str:
     )
 
 
+async def _storyboard(kit: FlowKit, id: str, mark: str = "") -> str:
+    seen = await board(kit, id)
+    if seen.mark == mark:
+        return json.dumps({"mark": mark, "unchanged": True})
+    return seen.model_dump_json(exclude_none=True)
+
+
 async def _scene(kit: FlowKit, id: str) -> str:
     scene = await Scene.get(kit, id)
     home = await Video.get(kit, scene.video.id)
@@ -234,6 +243,14 @@ KINDS: tuple[Kind, ...] = (
         "Video",
         "A video with what its scenes hold, in pages. By id, or by title where that is unique.",
         _video,
+    ),
+    Kind(
+        "flowkit://storyboard/{id}{?mark}",
+        "storyboard_state",
+        "State of a storyboard",
+        "All slots of a video with takes, jobs and prices, for the page. By id; mark=<that of the last one seen> tells "
+        "whether anything has changed.",
+        _storyboard,
     ),
     Kind(
         "flowkit://scene/{id}",

@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from socket import socket
 from typing import Any, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import uvicorn
 from mcp import Client, MCPError
@@ -40,7 +40,7 @@ from flowkit_mcp.app import FlowKit
 from flowkit_mcp.errors import FlowKitError
 from flowkit_mcp.sdk.board import take_file
 from flowkit_mcp.server.server import build
-from flowkit_mcp.server.storyboard import DATA, page
+from flowkit_mcp.server.storyboard import page
 
 HOST = "127.0.0.1"
 #: What the page may call: what a person does in it, and no more.
@@ -163,14 +163,15 @@ class Studio:
         if not self._allowed(request):
             return _refused("not signed in")
         uri = request.query_params.get("uri", "")
-        if not uri.startswith(f"{DATA}/"):
+        if not uri.startswith("flowkit://storyboard/"):
             return PlainTextResponse("only the storyboard is read here", 404, _HEADERS)
         return await self._resource(uri, _HEADERS)
 
     async def _picture(self, request: Request) -> Response:
         if not self._allowed(request):
             return _refused("not signed in")
-        return await self._resource(f"{DATA}/picture/{request.path_params['take']}", _FOREVER)
+        take = quote(request.path_params["take"], safe="")
+        return await self._resource(f"flowkit://take/{take}/picture", _FOREVER)
 
     async def _resource(self, uri: str, headers: dict[str, str]) -> Response:
         try:

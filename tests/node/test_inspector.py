@@ -103,3 +103,11 @@ def test_an_error_arrives_as_code_what_and_next_step(inspect: Inspector, era: st
     assert code == IS_ERROR
     assert result["content"][0]["text"].startswith("NOT_FOUND: no project 'Nope'")
     assert "list_projects" in result["content"][0]["text"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_the_storyboard_is_listed_as_an_app(inspect: Inspector, era: str) -> None:
+    code, listed = inspect.run("--method", "tools/list", "--app-info", era=era)
+    assert code == 0
+    (bound,) = [tool for tool in listed["tools"] if tool["name"] == "get_project"]
+    assert bound["_meta"]["ui"]["resourceUri"] == "ui://flowkit/storyboard"

@@ -82,7 +82,7 @@ class ChatLink {
   }
 
   async picture(take) {
-    const found = await this.read(`flowkit://storyboard/picture/${take}`);
+    const found = await this.read(`flowkit://take/${take}/picture`);
     return `data:${found.mimeType};base64,${found.blob}`;
   }
 

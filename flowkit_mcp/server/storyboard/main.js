@@ -104,7 +104,7 @@ class Storyboard {
     const turn = (this.turn = (this.turn || 0) + 1);
     let wait = CALM_MS;
     try {
-      const known = this.board && this.board.video.id === this.video ? `/after/${this.board.mark}` : "";
+      const known = this.board && this.board.video.id === this.video ? `?mark=${this.board.mark}` : "";
       const seen = await this.link.board(`flowkit://storyboard/${this.video}${known}`);
       if (turn !== this.turn) return; // a newer look is under way
       this.lost = null;
@@ -225,6 +225,7 @@ class Storyboard {
     let result = null;
     try {
       result = await this.link.call(name, args, confirmDialog);
+      this.calling = false;
       if (result) {
         this.link.did(did);
         this.tell(startedWords(result.structuredContent || {}));
@@ -321,7 +322,7 @@ function top(app) {
   const lacking = missing(board, side);
   const clips = board.scenes.filter((scene) => inUse(scene.sides[side].video) && !scene.sides[side].video.stale).length;
   const facts = [
-    `${clips} of ${plural(board.scenes.length, "clip")}`,
+    board.scenes.length > 0 && `${clips} of ${plural(board.scenes.length, "clip")}`,
     clips > 0 && filmLength(board, side),
     board.spent > 0 && `${credits(board.spent)} spent`,
     board.budget !== null && board.budget !== undefined && `budget ${board.budget}`,

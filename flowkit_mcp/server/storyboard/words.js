@@ -64,7 +64,7 @@ function shownTake(scene, side) {
 function described(scene, side) {
   const told = sceneStates(scene, side).filter(([stage, state]) => stage !== "upscale" || state.tone !== "none");
   const states = told.map(([stage, state]) => `${NOUNS[stage]} ${state.word}`).join(", ");
-  return `Scene ${scene.number}: ${scene.prompt}. ${capital(states)}.`;
+  return `Scene ${scene.number}: ${scene.prompt.replace(/[.\s]*$/, "")}. ${capital(states)}.`;
 }
 
 function busy(board) {
