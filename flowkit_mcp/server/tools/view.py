@@ -82,7 +82,9 @@ async def get_project(
     from_scene: Annotated[int, Field(ge=1, description="First scene of the page")] = 1,
     detail: Detail = "concise",
 ) -> CallToolResult:
-    """The state of a production: cast, videos, and what each scene's slots hold: done, stale (made from a picture no longer in use), under way or empty. detail="full" adds whole texts, ids and paths."""
+    """The state of a production: cast, videos, and what each scene's slots hold: done, stale (made from a
+    picture no longer in use), under way or empty. detail="full" adds whole texts, ids and paths.
+    """
     return reply(await look(kit_of(ctx), project, video, from_scene, detail))
 
 
