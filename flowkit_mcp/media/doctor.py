@@ -201,10 +201,6 @@ class JoinFacts:
             "difference": round(self.difference, 1),
             "light": round(self.light, 1),
             "colour": round(self.colour, 1),
-            "faults": [
-                {"code": one.code, "what": one.what, "remedy": one.remedy.value}
-                for one in self.faults
-            ],
         }
 
 
@@ -318,6 +314,15 @@ def _edge_faults(before: Side, after: Side) -> list[Fault]:
             words = f"the picture stands still for {side.frozen / side.fps:.2f} s {where}"
             faults.append(Fault("FROZEN", words, Remedy.FREE, late=late))
     return faults
+
+
+def at_fault(code: str, late: bool, ends_on_next: bool) -> bool:
+    """Whether it is the second clip of a join that must be made again, not the first.
+
+    Pictures that do not meet are mended by a first clip that ends on the next picture; one that was made to end
+    there has done its part.
+    """
+    return late or (code in ("JUMP", "COLOUR") and ends_on_next)
 
 
 def compared(one: bytes, other: bytes) -> tuple[float, float, float]:

@@ -91,14 +91,16 @@ class FactsBook:
         self._keep(f"{shown.sha256}-sound", facts.as_json())
         return facts
 
-    def edges(self, shown: Shown, stop: Stop) -> tuple[PictureFacts, PictureFacts]:
-        """What the first and the last second of the shown part show, without decoding the rest. Raises MediaError."""
+    def edges(
+        self, shown: Shown, stop: Stop, beside: int = EDGE
+    ) -> tuple[PictureFacts, PictureFacts]:
+        """What the first and the last frames of the shown part show, without decoding the rest. Raises MediaError."""
         known = self._kept(f"{shown.sha256}-picture", PictureFacts.from_json)
         if known is not None:
             return known, known
         clip = read_clip(shown.path)
-        head, _ = look(clip, stop, first=shown.first, frames=min(EDGE, shown.frames))
-        tail, _ = look(clip, stop, first=max(shown.first, shown.last + 1 - EDGE), frames=EDGE)
+        head, _ = look(clip, stop, first=shown.first, frames=min(beside, shown.frames))
+        tail, _ = look(clip, stop, first=max(shown.first, shown.last + 1 - beside), frames=beside)
         return head, tail
 
     def strip(self, shown: Shown, stop: Stop) -> Path:

@@ -36,6 +36,11 @@ class MediaStore:
     def __init__(self, library: Path) -> None:
         self.library = library.absolute()
 
+    @property
+    def looks(self) -> Path:
+        """Where measures and sheets are kept: a cache."""
+        return self.library / ".flowkit" / "looks"
+
     def take_path(
         self,
         *,

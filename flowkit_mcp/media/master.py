@@ -37,12 +37,16 @@ _ROUNDS = 3
 
 @dataclass
 class Soundtrack:
-    """Encoded sound: packets on the film's grid (of AAC the first is priming), and how it sounds."""
+    """Encoded sound: packets on the film's grid (of AAC the first is priming), and how it sounds.
+
+    `blocks`: its momentary loudness in LUFS every 100 ms.
+    """
 
     packets: list[Any]
     samples: int
     codec: str
     report: dict[str, Any]
+    blocks: list[float] = field(default_factory=list[float])
 
 
 def codec_of(editor: bool) -> str:
@@ -83,8 +87,8 @@ def master(
             break
         # A lossy encoder loses some noise, and its peaks are not those it was given: listen to it.
         coded = _in_turn(parts, partial(_decoded, stop, settings.limit))
-        found = integrated([block for part in coded for block in part.blocks])
-        settled = replace(settled, after=found)
+        found = integrated(_joined(coded))
+        settled = replace(settled, after=found, blocks=_joined(coded))
         missing = 0.0 if found is None else loudness.target_lufs - found
         over = max(part.peak for part in coded) - loudness.true_peak_db if settings.limit else 0.0
         if abs(missing) <= _AUDIBLE and over <= 0:
@@ -109,7 +113,12 @@ def master(
             "limited": settings.limit,
             "loudness_lufs": None if after is None else round(after, 2),
         },
+        settled.blocks,
     )
+
+
+def _joined(parts: Sequence[Heard] | Sequence[_Part]) -> list[float]:
+    return [block for part in parts for block in part.blocks]
 
 
 def _nobody(share: float) -> None:
@@ -150,6 +159,8 @@ class _Settled:
     before: float | None
     after: float | None
     peak: float = 0.0
+    #: Momentary loudness, as far as it was listened to last.
+    blocks: list[float] = field(default_factory=list[float])
 
 
 _Treat = Callable[[_Settings, int, int], Iterator[bytes]]
@@ -166,15 +177,16 @@ class _Part:
 def _settle(treat: _Treat, samples: int, loudness: Loudness) -> _Settled:
     """The gain that gives the loudness asked for, limited only where peaks need it."""
     heard = _in_parts(samples, partial(_listen, treat, _Settings()))
-    before = integrated([block for part in heard for block in part.blocks])
+    blocks = _joined(heard)
+    before = integrated(blocks)
     if not loudness.on or before is None:
-        return _Settled(_Settings(), before, before)
+        return _Settled(_Settings(), before, before, blocks=blocks)
     up = max(-_MOST_GAIN, min(_MOST_GAIN, loudness.target_lufs - before))
     peak = max(part.peak for part in heard)
     # Peaks between samples can be 3 dB above those of the samples.
     if peak + up <= loudness.true_peak_db - 3:
-        return _Settled(_Settings(up), before, before + up)
-    settled = _Settled(_Settings(up, loudness.true_peak_db - 0.5), before, None, peak)
+        return _Settled(_Settings(up), before, before + up, peak, blocks)
+    settled = _Settled(_Settings(up, loudness.true_peak_db - 0.5), before, None, peak, blocks)
     return _limited(treat, samples, loudness, settled)
 
 

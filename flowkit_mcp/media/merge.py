@@ -38,7 +38,8 @@ from flowkit_mcp.media.verify import verify_film
 class MergeResult:
     """A finished film. `copied` and `encoded` count clips; `plan` says why, ready for JSON.
 
-    `report` is what was done to the sound and to narrations; `sidecars` are the caption files.
+    `report` is what was done to the sound and to narrations; `sidecars` are the caption files; `blocks` is the
+    film's momentary loudness in LUFS every 100 ms.
     """
 
     file: MediaFile
@@ -48,6 +49,7 @@ class MergeResult:
     plan: dict[str, Any]
     report: dict[str, Any]
     sidecars: tuple[Path, ...] = ()
+    blocks: tuple[float, ...] = ()
 
 
 async def plan_merge(clips: Sequence[Path], cut: Cut | None = None) -> dict[str, Any]:
@@ -137,6 +139,7 @@ async def merge(
         plan=described(prepared),
         report=sound.report,
         sidecars=sidecars,
+        blocks=tuple(sound.blocks),
     )
 
 

@@ -18,6 +18,7 @@ from flowkit_mcp.media.doctor import (
     Fault,
     JoinFacts,
     Remedy,
+    at_fault,
     clip_faults,
     end_of,
     join_faults,
@@ -30,7 +31,7 @@ from flowkit_mcp.media.look import PictureFacts
 from flowkit_mcp.media.sheet import SheetItem
 from flowkit_mcp.media.threads import Stop, in_thread
 from flowkit_mcp.sdk.scene import Scene
-from flowkit_mcp.sdk.sheets import kept_sheet, looks_folder
+from flowkit_mcp.sdk.sheets import kept_sheet
 from flowkit_mcp.store import takes, trims
 
 #: Longer sides in pixels of the sheet for a model and of the one for people.
@@ -165,7 +166,7 @@ class _Desk:
     def __init__(self, kit: FlowKit, scenes: Sequence[Scene], note: Note | None) -> None:
         self._kit = kit
         self._scenes = scenes
-        self._book = FactsBook(looks_folder(kit))
+        self._book = FactsBook(kit.media.looks)
         self._turn = asyncio.Semaphore(_AT_ONCE)
         self._note = note
         self._done = self._all = 0
@@ -318,9 +319,8 @@ async def _retakes(clips: Sequence[ClipReview], joins: Sequence[JoinReview]) -> 
                 continue
             key = (join.before.id, join.orientation)
             taken = by_key.get(key)
-            ends = taken is not None and taken.take is not None and taken.take.ends_on_id
-            # a clip that was to end on the next picture, or may begin anywhere: the next one is at fault
-            if fault.late or (fault.code in ("JUMP", "COLOUR") and ends):
+            ends = taken is not None and taken.take is not None and bool(taken.take.ends_on_id)
+            if at_fault(fault.code, fault.late, ends):
                 key = (join.after.id, join.orientation)
             if key in by_key:
                 where = f"at the join {join.before.number}-{join.after.number}"

@@ -20,11 +20,6 @@ STORYBOARD_PX = 900
 _KEPT = 80
 
 
-def looks_folder(kit: FlowKit) -> Path:
-    """Where measures and sheets are kept; a cache."""
-    return kit.media.library / ".flowkit" / "looks"
-
-
 async def storyboard(
     kit: FlowKit, title: str, scenes: Sequence[Scene], slots: Sequence[Slot]
 ) -> Path | None:
@@ -78,12 +73,12 @@ async def kept_sheet(
     """
     text = "\n".join([title, f"{longest} {beside}", *(repr(item) for item in items)])
     name = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:20]}.jpg"
-    place = looks_folder(kit) / name
+    place = kit.media.looks / name
     if not await asyncio.to_thread(place.is_file):
         await contact_sheet(
             items, place, title=title, longest=longest, most_bytes=most_bytes, beside=beside
         )
-        await asyncio.to_thread(_tidy, looks_folder(kit), kind)
+        await asyncio.to_thread(_tidy, kit.media.looks, kind)
     return place
 
 

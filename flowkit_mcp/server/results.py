@@ -98,7 +98,10 @@ class JobLine(Result):
 
 
 class Film(Result):
+    """`joins`: what a viewer may notice at them, and what mends it."""
+
     orientation: str
     path: str
     duration_s: float | None = None
     size: str | None = None
+    joins: list[str] | None = None

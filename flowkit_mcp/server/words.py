@@ -7,10 +7,14 @@ from pathlib import Path
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Asset, Job, JobKind, JobState, Render, Slot, Stage
+from flowkit_mcp.sdk.film_joins import join_notes
 from flowkit_mcp.sdk.jobs import warnings_of
 from flowkit_mcp.sdk.overview import Made, describe, film, made
 from flowkit_mcp.sdk.publication import result_of
 from flowkit_mcp.server.results import Film, JobLine, cut
+
+#: Things to be said of one film's joins; review tells all.
+_NOTES = 8
 
 
 def slot_state(slot: Slot) -> str:
@@ -50,7 +54,10 @@ async def job_line(kit: FlowKit, job: Job) -> tuple[JobLine, list[tuple[str, Pat
         why = "CANCELLING: it stops as soon as it can"
     told = [*await warnings_of(kit, job)]
     upload = await result_of(kit, job) if job.kind is JobKind.PUBLISH else None
-    sent = f", {job.message}" if upload and job.state is JobState.RUNNING and job.message else ""
+    says = job.kind in (JobKind.PUBLISH, JobKind.MERGE) and job.state is JobState.RUNNING
+    sent = f", {job.message}" if says and job.message else ""
+    if job.render_id is not None and job.kind is JobKind.MERGE:
+        told += await join_notes(kit, job.render_id)
     if upload and upload.success and upload.told:
         told = [f"the film is up; {upload.told}"]
     line = JobLine(
@@ -82,15 +89,17 @@ async def job_lines(
     return lines, files
 
 
-async def film_of(kit: FlowKit, render: Render) -> tuple[Film, Path]:
-    """A render as tools show it."""
+async def film_of(kit: FlowKit, render: Render, *, joins: bool = False) -> tuple[Film, Path]:
+    """A render as tools show it; `joins`: with what was found at them."""
     file = await film(kit, render)
+    notes = (await join_notes(kit, render.id))[:_NOTES] if joins else []
     length = file.asset.duration_ms
     shown = Film(
         orientation=render.orientation.value,
         path=str(file.path),
         duration_s=None if length is None else length / 1000,
         size=size_of(file.asset),
+        joins=[cut(note, 300) for note in notes] or None,
     )
     return shown, file.path
 

@@ -201,12 +201,16 @@ async def transition(
     return bool(changed)
 
 
-async def set_progress(tx: Tx, id: int, generation: int, progress: float) -> bool:
-    """How far a running job is, 0 to 1."""
+async def set_progress(
+    tx: Tx, id: int, generation: int, progress: float, message: str | None = None
+) -> bool:
+    """How far a running job is, 0 to 1, and in words what it is doing."""
     return bool(
         await tx.run(
-            "UPDATE job SET progress = :p WHERE id = :id AND state = 'running' AND generation = :g",
+            """UPDATE job SET progress = :p, message = coalesce(:m, message)
+                WHERE id = :id AND state = 'running' AND generation = :g""",
             p=max(0.0, min(1.0, progress)),
+            m=message,
             id=id,
             g=generation,
         )

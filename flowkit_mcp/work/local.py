@@ -7,9 +7,11 @@ import asyncio
 from flowkit_mcp.domain.models import Job, JobState, MediaKind
 from flowkit_mcp.domain.policy import Verb
 from flowkit_mcp.domain.requests import LastFrame, Merge, request_of
+from flowkit_mcp.media.estimate import Stage
 from flowkit_mcp.media.merge import merge
 from flowkit_mcp.media.stills import last_frame
 from flowkit_mcp.store import catalog, jobs, takes
+from flowkit_mcp.work.joins import joins_of
 from flowkit_mcp.work.restore import Restorer
 from flowkit_mcp.work.workshop import Replaced, Workshop
 
@@ -41,17 +43,19 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
     target = shop.media.render_path(
         project=project.slug, video=video.slug, orientation=request.orientation, number=number
     )
-    done = 0.0
+    stage = Stage("reading the clips", 0.0, 0.0)
 
-    def note(fraction: float) -> None:
-        nonlocal done
-        done = fraction
+    def note(now: Stage) -> None:
+        nonlocal stage
+        stage = now
 
     async def report() -> None:
         while True:
             await asyncio.sleep(REPORT_EVERY_S)
             async with shop.db.transaction() as tx:
-                await jobs.set_progress(tx, job.id, shop.generation, done)
+                await jobs.set_progress(
+                    tx, job.id, shop.generation, stage.share, message=_told(stage)
+                )
 
     reporter = asyncio.create_task(report())
     try:
@@ -62,8 +66,10 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
             ffmpeg=shop.ffmpeg,
             cut=request.cut,
             scratch=shop.media.library / ".flowkit" / "scratch" / f"job-{job.id}",
-            progress=note,
+            stage=note,
         )
+        stage = Stage("looking at the joins", 0.99, 0.0)
+        joins = await joins_of(shop, request, clips, assets, result)
     finally:
         reporter.cancel()
         await asyncio.gather(reporter, return_exceptions=True)
@@ -74,6 +80,7 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
         "plan": result.plan,
         "report": result.report,
         "captions": [shop.media.relative(file) for file in result.sidecars],
+        "joins": joins,
     }
     now = shop.clock.now()
     async with shop.db.transaction() as tx:
@@ -163,3 +170,8 @@ async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
             progress=1.0,
             data={"take": take.id},
         )
+
+
+def _told(stage: Stage) -> str:
+    """`encoding, about 12 s left`."""
+    return f"{stage.name}, about {stage.left_s:.0f} s left" if stage.left_s >= 1 else stage.name

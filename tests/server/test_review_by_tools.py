@@ -92,3 +92,42 @@ async def test_what_cannot_be_reviewed_is_said(talk: Talk) -> None:
     await talk.do("add_video", project="Empty", title="Nothing")
     assert "add_scene" in await talk.fail("review", video="Nothing")
     assert "NOT_FOUND" in await talk.fail("review", video="Nowhere")
+
+
+async def test_a_film_is_told_with_what_its_joins_lack_and_what_mending_costs(talk: Talk) -> None:
+    await talk.production(scenes=1)
+    await talk.do(
+        "add_scene", video="Film", scenes=[{"prompt": "and goes on", "continues": "previous"}]
+    )
+    await talk.images()
+    await talk.clips()
+    await talk.do("merge", video="Film")
+    (line,) = (await talk.do("wait"))["jobs"]
+    (said,) = line["warnings"]
+    assert said.startswith("join 1-2: ")  # the first clip ends light, the second begins dark
+    assert "darker" in said
+    assert said.endswith("only another take of scene 2 mends it (12 credits)")
+    facts = await talk.do("review", video="Film")
+    assert "darker" in facts["joins"]["1-2 VERTICAL"]
+    (again,) = facts["retakes"]
+    assert (again["scene"], again["credits"]) == (2, 12)
+    (video,) = await talk.kit.db.all("SELECT recipe FROM render")
+    (kept,) = json.loads(video["recipe"])["joins"]
+    assert kept["after"] == 1
+    assert [fault["code"] for fault in kept["faults"]] == ["COLOUR"]
+    assert (await talk.do("merge", video="Film"))["films"][0]["joins"] == [said]
+
+
+async def test_a_running_merge_says_what_it_is_doing(
+    talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flowkit_mcp.work.local.REPORT_EVERY_S", 0.01)
+    await talk.production()
+    await talk.clips()
+    await talk.do("merge", video="Film", profile="2160p")
+    told: set[str] = set()
+    version = await talk.kit.db.version()
+    while not (waited := await talk.do("wait", max_wait_s=0))["done"]:
+        told |= {str(job.get("progress")) for job in waited["jobs"]}
+        version = await talk.kit.db.changed(version, 5)
+    assert any("%, " in one for one in told), told

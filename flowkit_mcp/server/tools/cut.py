@@ -174,7 +174,7 @@ async def _plan(batch: Batch, video: Video, side: Orientation, cut: Cut, new_tak
     for render in await video.renders():
         made = {name: render.recipe.get(name) for name in wanted}
         if render.orientation is side and made == wanted:
-            film, path = await film_of(batch.kit, render)
+            film, path = await film_of(batch.kit, render, joins=True)
             if path.is_file():
                 batch.planned.remove(planned[0])
                 batch.films.append((film, path))
