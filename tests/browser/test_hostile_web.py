@@ -47,7 +47,7 @@ async def hostile_page(
 
 @asynccontextmanager
 async def attackers_server(port: int) -> AsyncGenerator[list[str]]:
-    """One page for whoever asks; what was asked for. Afterwards no connection to it is left.
+    """One page for whoever asks; what was asked for, with its host. Afterwards no connection to it is left.
 
     Chromium opens a second one ahead of need, and would ask the next question there.
     """
@@ -60,7 +60,8 @@ async def attackers_server(port: int) -> AsyncGenerator[list[str]]:
             head = await reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             return  # opened ahead of need, and cut below
-        asked.append(head.split(b" ")[1].decode())
+        host = head.lower().partition(b"\r\nhost: ")[2].partition(b"\r\n")[0]
+        asked.append((host + head.split(b" ")[1]).decode())
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n")
         writer.write(b"<title>evil</title>")
         writer.close()
@@ -134,14 +135,16 @@ async def test_a_page_under_a_rebound_name_reads_nothing_from_the_port(
     async with stage(tmp_path, playwright) as at:
         page = await at.browser.context.new_page()
         await at.stop_server()
+        origin = f"{REBOUND}:{at.settings.port}"
         async with attackers_server(at.settings.port) as evil:  # before the name is bound to us
-            await page.goto(f"http://{REBOUND}:{at.settings.port}/")
+            await page.goto(f"http://{origin}/")
         await at.start_server()
         await until_it_listens(at.settings.port)
         told = await page.evaluate(
             "() => fetch('/ext').then(async (reply) => [reply.status, await reply.text(), [...reply.headers.keys()]])"
         )
-        assert "/" in evil and "/ext" not in evil, "it is our port that was asked"
+        assert f"{origin}/" in evil
+        assert f"{origin}/ext" not in evil, "it is our port that was asked"
         assert told[:2] == [403, ""]
         assert "server" not in told[2]
         knock = KNOCK.replace("127.0.0.1", REBOUND)
