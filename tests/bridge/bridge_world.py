@@ -205,7 +205,7 @@ class World:
         self.host, self.port = host, host.port
         return host
 
-    async def until(self, true: Callable[[], object], limit_s: float = 5.0) -> None:
+    async def until(self, true: Callable[[], object], limit_s: float = 60.0) -> None:
         """Wait until something is so; looks again whenever the host reports a change."""
         async with asyncio.timeout(limit_s):
             while not true():
@@ -236,7 +236,7 @@ class World:
         """A browser profile, paired and connected."""
         code = self.book.issue_code(self.port)
         browser, task = self.open_browser(name, code=code, **options)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await browser.connected.wait()
         await self.until(lambda: browser.instance in {one.instance for one in self.host.profiles})
         return browser, task
@@ -267,10 +267,10 @@ class BareExtension:
         await self.link.send(message if isinstance(message, str | bytes) else dump(message))
 
     async def receive(self) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return parse_from_server(await self.link.recv())
 
-    async def closed(self, limit_s: float = 5.0) -> int | None:
+    async def closed(self, limit_s: float = 60.0) -> int | None:
         """The closing code; frames before it are read over."""
         async with asyncio.timeout(limit_s):
             with contextlib.suppress(Exception):

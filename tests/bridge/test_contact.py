@@ -73,7 +73,7 @@ class Line:
 
     async def checks(self, true: Callable[[Checks], object]) -> Checks:
         """What the leader wrote down, once it is so."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             version = await self.db.version()
             while True:
                 state = await operations.provider_state(self.db, "flow")

@@ -23,7 +23,7 @@ from flowkit_mcp.simulator.site import Site
 EXTENSION = Path(__file__).resolve().parents[2] / "extension"
 OURS = f"chrome-extension://{EXTENSION_ID}"
 PANEL = f"{OURS}/ui/panel.html"
-LIMIT_MS = 8000
+LIMIT_MS = 30_000
 
 
 def binary() -> str:

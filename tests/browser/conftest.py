@@ -8,11 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Playwright, async_playwright
+from playwright.async_api import Playwright, async_playwright, expect
 from whole import QuickRenderer
 
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.site import Site
+
+#: Bounds a hang, measures nothing: the machine may be busy. (The default is 5 s.)
+expect.set_options(timeout=30_000)
 
 #: Somebody else's site.
 EVIL = "evil.example"

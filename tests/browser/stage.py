@@ -35,7 +35,7 @@ CLIP: dict[Lane, str] = {
     "labs": "batchAsyncGenerateVideoText",
 }
 MINT = "/recaptcha/enterprise/reload"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 #: A name that leads to loopback, whatever the port: what DNS rebinding makes of a hostile page's own name.
 REBOUND = "rebound.example"
 

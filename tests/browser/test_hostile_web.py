@@ -248,7 +248,7 @@ async def test_a_program_that_squats_on_the_port_learns_nothing_and_commands_not
         before = len([one for one in at.site.requests if "batchexecute" in one.url])
         async with serve(squatter.serve, "127.0.0.1", at.settings.port):
             panel = await at.browser.panel()
-            await asyncio.wait_for(squatter.closed.wait(), 8)
+            await asyncio.wait_for(squatter.closed.wait(), 60)
             await expect(panel.locator("#slate")).to_have_attribute("data-tone", "bad")
         assert {one["type"] for one in squatter.heard} == {"hello"}
         assert {frozenset(one) for one in squatter.heard} <= {

@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 
-LIMIT_S = 180
+LIMIT_S = 540
 
 
 def environment(**given: str) -> dict[str, str]:
@@ -33,6 +33,7 @@ class DemoRun:
     def __init__(self, out: Path, cwd: Path, *more: str) -> None:
         self.out = out
         self.said: list[str] = []
+        self.cpu_s = 0.0  #: processor time of it and all its children, known at its end
         self.process = subprocess.Popen(
             flowkit("demo", "--json", "--out", str(out), *more),
             stdout=subprocess.PIPE,
@@ -53,7 +54,9 @@ class DemoRun:
 
     def end(self) -> dict[str, Any]:
         """Wait for its end; the report, or {} if there is none."""
+        before = _children_cpu_s()
         out, rest = self.process.communicate(timeout=LIMIT_S)
+        self.cpu_s = _children_cpu_s() - before
         self.said += rest.splitlines()
         return json.loads(out) if out.strip() else {}
 
@@ -71,6 +74,12 @@ class DemoRun:
     def kill(self) -> None:
         self.process.kill()
         self.process.communicate(timeout=LIMIT_S)
+
+
+def _children_cpu_s() -> float:
+    """Of all children that have ended and been waited for, and theirs."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def alive(pid: int) -> bool:

@@ -15,7 +15,7 @@ from flowkit_mcp.simulator.chromium_find import NoChromium, find_chromium
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 PROFILE = "--user-data-dir="
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 @pytest.mark.parametrize("lane", ["batchexecute", "labs"])

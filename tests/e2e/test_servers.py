@@ -18,7 +18,7 @@ from flowkit_mcp.cli.ports import free_ports, taken
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Place:
@@ -66,7 +66,7 @@ def simulator(place: Place) -> Generator[subprocess.Popen[str]]:
     )
     yield process
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
@@ -130,7 +130,7 @@ async def test_a_follower_takes_over_when_the_one_that_works_is_killed(
             assert (await call(client, "status"))["process"] == "this process works the queue"
     finally:
         leader.kill()
-        leader.communicate(timeout=10)
+        leader.communicate(timeout=60)
 
 
 async def test_a_newcomer_needs_nothing_but_serve_simulate(place: Place) -> None:
@@ -152,7 +152,7 @@ async def test_the_simulator_of_a_killed_server_ends_and_the_next_one_goes_on(pl
             await draw_somebody(client)
     finally:
         first.kill()
-        first.communicate(timeout=10)
+        first.communicate(timeout=60)
 
 
 def test_the_simulator_says_where_it_is_and_ends_when_told(

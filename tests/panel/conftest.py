@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from panel_world import OpenPanel
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
+
+#: Bounds a hang, measures nothing: the machine may be busy. (The default is 5 s.)
+expect.set_options(timeout=30_000)
 
 ROOT = Path(__file__).parents[2]
 UI = ROOT / "extension/ui"

@@ -82,7 +82,7 @@ class OpenPanel:
             **context,
         )
         page = await made.new_page()
-        page.set_default_timeout(5000)
+        page.set_default_timeout(30_000)
         if frozen_clock:
             await page.clock.install(time=NOW / 1000)
             await page.clock.pause_at(NOW / 1000 + 1)

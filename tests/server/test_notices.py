@@ -19,7 +19,7 @@ from flowkit_mcp.sdk.project import Project
 from flowkit_mcp.server import server as server_module
 from flowkit_mcp.server.notices import Notices
 
-PATIENCE_S = 20
+PATIENCE_S = 60.0
 Next = Callable[[], Awaitable[str]]
 
 

@@ -103,7 +103,7 @@ class LabsTab:
 
     async def settled(self, media: str) -> str:
         """Poll until the job has ended; how it ended."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 [entry] = (await self.check(media))["media"]
                 status = status_of(entry)
@@ -113,7 +113,7 @@ class LabsTab:
 
     async def address(self, media: str) -> httpx2.Response:
         """Ask for the address until there is one."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 query = {"name": media}
                 reply = await self.http.get(TRPC + "media.getMediaUrlRedirect", params=query)

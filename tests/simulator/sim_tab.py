@@ -218,7 +218,7 @@ class Tab:
     async def poll(self, *media: str) -> Any:
         return await self.rpc("jwpduf", [None, None, [[one] for one in media]])
 
-    async def settled(self, media: str, within_s: float = 5) -> Any:
+    async def settled(self, media: str, within_s: float = 60) -> Any:
         """Poll as a client does until the job has ended; its last record."""
         async with asyncio.timeout(within_s):
             while True:
@@ -227,7 +227,7 @@ class Tab:
                     return record
                 await asyncio.sleep(0.002)
 
-    async def published(self, media: str, within_s: float = 5) -> Any:
+    async def published(self, media: str, within_s: float = 60) -> Any:
         """Look until a finished clip has its address; its record."""
         await self.settled(media, within_s)
         async with asyncio.timeout(within_s):

@@ -30,7 +30,7 @@ class Rig:
         self.project = ""
 
     async def until(self, true: Any) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not true():
                 self.changed.clear()
                 await self.changed.wait()

@@ -42,7 +42,7 @@ from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.browser import StandInBrowser
 
 H, V = Orientation.HORIZONTAL, Orientation.VERTICAL
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)

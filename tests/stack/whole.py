@@ -66,7 +66,7 @@ async def stack(
     *,
     tier: Tier = "pro",
     credits: int | None = None,
-    limit_s: float = 60,
+    limit_s: float = 170,
     **kind: Unpack[Kind],
 ) -> AsyncGenerator[Stack]:
     """Everything up, paired, and the account seen; all of it within `limit_s`."""

@@ -62,7 +62,7 @@ async def test_a_budget_lowered_meanwhile_stops_a_waiting_job_before_anything_is
     assert await money.set_project_budget(kit, project.id, 5) == []  # still too little
     await stopped(kit, job.id)
     assert await money.set_project_budget(kit, project.id, 12) == [job.id]
-    good(await job.result(10))
+    good(await job.result(60))
     assert provider.charged == 12
 
 

@@ -58,7 +58,7 @@ async def test_a_job_that_ends_while_its_cancel_is_looked_at_keeps_its_end(
     scene = await scene_of(kit)
     provider.can_look_up, provider.script = False, [FakeProvider.LOSE]
     job = await scene.generate_image(H)
-    await job.result(10)
+    await job.result(60)
     real = jobs.to_cancel
 
     async def ended_just_then(reads: Reads) -> list[Job]:
@@ -80,12 +80,12 @@ async def test_two_answers_of_the_person_at_once_are_one_answer_and_a_refusal(
     scene = await scene_of(kit)
     provider.can_look_up, provider.script = False, [FakeProvider.LOSE]
     job = await scene.generate_image(H)
-    await job.result(10)
+    await job.result(60)
     answers = await asyncio.gather(
         *(kit.resolve(job.id, "submit_again") for _ in range(2)), return_exceptions=True
     )
     assert sorted(type(answer).__name__ for answer in answers) == ["Conflict", "Job"]
-    good(await job.result(10))
+    good(await job.result(60))
     assert len(provider.ledger) == 2
     states = [op.state for op in await operations.operations(kit.db, job.id)]
     assert states == [OperationState.VOID, OperationState.DONE]
@@ -103,11 +103,11 @@ async def test_when_nobody_can_be_asked_about_a_lost_reply_the_person_can_still_
     scene = await scene_of(kit)
     provider.script = [FakeProvider.LOSE]
     job = await scene.generate_image(H)
-    await job.result(10)
+    await job.result(60)
     row = await job.state()
     assert (row.state, row.reason) == (JobState.NEEDS_ATTENTION, "OUTCOME_UNKNOWN")
     await kit.resolve(job.id, "attach", provider.ledger[0].remote_id)
-    good(await job.result(10))
+    good(await job.result(60))
     assert provider.submits == 1
 
 
@@ -124,7 +124,7 @@ async def test_a_slot_at_work_is_not_paid_for_a_second_time_with_other_words(
     another = await scene.generate_image(H, new_take=True)
     provider.hold.set()
     for each in (job, another):
-        good(await each.result(10))
+        good(await each.result(60))
     assert len(provider.ledger) == 2
 
 

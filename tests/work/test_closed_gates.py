@@ -62,7 +62,7 @@ async def test_jobs_already_waiting_their_turn_are_not_sent_once_the_service_obj
     assert provider.submits == 1
     await kit.reopen()
     for job in batch:
-        good(await job.result(10))
+        good(await job.result(60))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ async def test_a_probe_that_ends_for_its_own_reasons_lets_the_next_job_try(
     provider.can_look_up = False
     provider.script = [RateLimited("too fast", retry_after_s=0.1), ending]
     both = [await scene.generate_image(H), await scene.generate_image(V)]
-    assert any([(await job.result(10)).success for job in both])
+    assert any([(await job.result(60)).success for job in both])
     await _gate(kit, Gate.OPEN)
 
 
@@ -93,7 +93,7 @@ async def test_a_probe_that_a_dead_process_left_does_not_hold_the_next_leader_up
             )
     async with FlowKit.open(other, provider=FakeProvider()) as heir:
         job = await (await type(scene).get(heir, scene.id)).generate_image(H)
-        good(await job.result(10))
+        good(await job.result(60))
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,10 @@ async def test_one_poll_that_fails_for_many_jobs_is_one_failure(
 
     monkeypatch.setattr(provider, "poll", once)
     provider.hold.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await failed.wait()
     for job in batch:
-        good(await job.result(10))
+        good(await job.result(60))
     types = [event.type for job in batch for event in await job.events()]
     assert types.count("retry") == 4
     assert (await _state(kit)).gate is Gate.OPEN
@@ -202,7 +202,7 @@ async def test_calls_refused_as_if_signed_out_are_not_repeated_for_ever(
     assert state.resume_at is None and "reopen" in (state.message or "")
     provider.script = []
     await kit.reopen()
-    good(await job.result(10))
+    good(await job.result(60))
 
 
 async def test_unknown_outcomes_in_a_row_stop_new_submits(kit: FlowKit, provider: Grumpy) -> None:
@@ -245,7 +245,7 @@ async def _state(kit: FlowKit) -> ProviderState:
 
 async def _gate(kit: FlowKit, gate: Gate) -> None:
     version = await kit.db.version()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await _state(kit)).gate is not gate:
             version = await kit.db.changed(version, 5)
 

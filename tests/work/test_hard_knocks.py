@@ -86,7 +86,7 @@ async def test_a_clip_whose_video_was_removed_meanwhile_is_kept(
     await provider.submitted.wait()
     await (await Video.get(kit, scene.video.id)).remove()
     provider.hold.set()
-    result = good(await job.result(10))
+    result = good(await job.result(60))
     assert result.path is not None and result.path.is_file()
     assert await _generation(kit) == generation
 
@@ -138,14 +138,14 @@ async def test_a_full_disk_keeps_what_is_paid_for_until_there_is_room(
 
     monkeypatch.setattr(provider, "fetch", full)
     job = await scene.generate_image(H)
-    await job.result(10)
+    await job.result(60)
     assert (await job.state()).state is JobState.NEEDS_ATTENTION
     assert list(kit.settings.library.rglob("*.part")) == []
     state = await kit.provider_state()
     assert state is not None and state.failures == 0, "the disk is not the provider's fault"
     monkeypatch.setattr(provider, "fetch", fetch)
     await kit.resolve(job.id, "retry")
-    good(await job.result(10))
+    good(await job.result(60))
     assert len(provider.ledger) == 1
 
 
@@ -164,7 +164,7 @@ async def test_a_call_that_never_arrives_is_not_repeated_for_ever(
     assert provider.submits < 10
     provider.script = []
     await kit.resolve(job.id, "retry")
-    good(await job.result(10))
+    good(await job.result(60))
 
 
 async def test_not_found_is_no_proof_until_the_call_has_been_over_for_a_while(
@@ -209,7 +209,7 @@ async def test_what_was_paid_and_then_given_up_is_still_spent(
     job = await scene.generate_video(H)
     await provider.submitted.wait()
     await job.cancel()
-    await job.result(10)
+    await job.result(60)
     (op,) = await operations.operations(kit.db, job.id)
     assert op.state is OperationState.ABANDONED
     assert (await kit.status()).spent_credits == provider.charged == 12
@@ -271,6 +271,6 @@ async def test_jobs_that_need_a_person_do_not_take_the_place_of_others(
     monkeypatch.setattr(provider, "fetch", full)
     batch = [await scene.generate_image(H, new_take=n > 0, seed=n) for n in range(4)]
     for job in batch:
-        await job.result(10)
+        await job.result(60)
     monkeypatch.setattr(provider, "fetch", fetch)
     good(await scene.execute_generate_image(V))

@@ -135,6 +135,6 @@ async def test_a_newer_version_asks_every_older_leader_that_follows_to_let_go(
 
 async def _asked_to_resign(db: Database) -> None:
     version = await db.version()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while (leader := await operations.leader(db)) is None or not leader.resign_requested:
             version = await db.changed(version, 5)

@@ -60,7 +60,7 @@ async def test_the_same_request_twice_is_one_job_and_one_charge(
     second = await scene.generate_video(H)
     assert (second.id, second.new) == (first.id, False)
     provider.hold.set()
-    good(await second.result(10))
+    good(await second.result(60))
     assert provider.charged == 12
 
 
@@ -85,7 +85,7 @@ async def test_every_call_has_a_committed_intent_before_it_is_made(
     assert op is not None and op.state is OperationState.INTENDED
     assert op.client_ref == provider.ledger[0].client_ref
     provider.hold.set()
-    good(await job.result(10))
+    good(await job.result(60))
 
 
 async def test_a_lost_reply_is_looked_up_and_never_sent_again(
@@ -118,13 +118,13 @@ async def test_an_unknown_outcome_asks_the_person_and_does_what_they_say(
     provider.can_look_up = False
     provider.script = [FakeProvider.LOSE]
     job = await scene.generate_image(H)
-    result = await job.result(10)
+    result = await job.result(60)
     row = await job.state()
     assert not result.success and row.state is JobState.NEEDS_ATTENTION
     assert row.reason == "OUTCOME_UNKNOWN" and "resolve_job" in (row.message or "")
     media = provider.ledger[0].remote_id if action == "attach" else None
     await kit.resolve(job.id, action, media)
-    result = await job.result(10)
+    result = await job.result(60)
     assert result.success is (action != "give_up")
     assert len(provider.ledger) == (2 if action == "submit_again" else 1)
 
@@ -143,7 +143,7 @@ async def test_an_action_that_does_not_fit_is_refused_and_names_those_that_do(
     provider.can_look_up = False
     provider.script = [FakeProvider.LOSE]
     job = await scene.generate_image(H)
-    await job.result(10)
+    await job.result(60)
     with pytest.raises(RequestError, match="submit_again, attach"):
         await kit.resolve(job.id, "retry")
     assert (await job.state()).state is JobState.NEEDS_ATTENTION
@@ -223,8 +223,8 @@ async def test_unusual_activity_stops_all_submits_until_the_person_reopens(
     state = await kit.provider_state()
     assert state is not None and state.reason == "HUMAN_CHECK_REQUIRED"
     await kit.reopen()
-    good(await job.result(10))
-    good(await other.result(10))
+    good(await job.result(60))
+    good(await other.result(60))
 
 
 async def test_a_rate_limit_pauses_then_one_probe_opens_again(
@@ -234,7 +234,7 @@ async def test_a_rate_limit_pauses_then_one_probe_opens_again(
     provider.script = [RateLimited("too fast", retry_after_s=0.3)]
     job = await scene.generate_image(H)
     await _gate(kit, Gate.PAUSED)
-    good(await job.result(10))
+    good(await job.result(60))
     await _gate(kit, Gate.OPEN)
     assert [op.state for op in await operations.operations(kit.db, job.id)] == [
         OperationState.REFUSED,
@@ -263,7 +263,7 @@ async def test_an_unexpected_error_while_submitting_counts_as_unknown(
 
     provider.on_accept = explode
     job = await scene.generate_image(H)
-    await job.result(10)
+    await job.result(60)
     assert (await job.state()).reason == "OUTCOME_UNKNOWN"
     assert provider.submits == 1
 
@@ -291,7 +291,7 @@ async def test_jobs_wait_for_the_browser_and_go_on_when_it_is_back(
     assert (await kit.wait(job.id, 0.3)).state is JobState.QUEUED
     provider.connected = True
     kit._wake()
-    good(await job.result(10))
+    good(await job.result(60))
 
 
 async def test_a_clip_is_refused_while_its_image_is_missing_and_names_the_tool(
@@ -351,7 +351,7 @@ async def test_cancelling_a_submitted_job_stops_caring_and_keeps_the_ledger(
     job = await scene.generate_image(H)
     await provider.submitted.wait()
     await job.cancel()
-    assert not (await job.result(10)).success
+    assert not (await job.result(60)).success
     assert (await job.state()).state is JobState.CANCELLED
     (op,) = await operations.operations(kit.db, job.id)
     assert op.state is OperationState.ABANDONED and op.remote_id == provider.ledger[0].remote_id
@@ -376,13 +376,13 @@ async def test_many_jobs_run_side_by_side_within_the_providers_limit(
     assert provider.submits == 4
     provider.hold.set()
     for job in batch:
-        good(await job.result(10))
+        good(await job.result(60))
 
 
 async def _submitted(provider: FakeProvider, count: int) -> None:
     while provider.submits < count:
         provider.submitted.clear()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await provider.submitted.wait()
 
 

@@ -55,7 +55,7 @@ async def test_a_clip_that_was_paid_before_its_copy_was_refused_arrives_and_is_p
     kit: FlowKit, provider: Copied
 ) -> None:
     job = await clip(kit, provider)
-    result = good(await job.result(10))
+    result = good(await job.result(60))
     assert result.credits == provider.charged == 12
     assert [op.state for op in await operations(kit.db, job.id)] == [OperationState.DONE]
     await paused(kit)
@@ -72,7 +72,7 @@ async def test_a_clip_that_was_really_refused_goes_out_again_when_the_person_reo
         version = await kit.db.changed(version, 5)
     assert provider.charged == 0
     await kit.reopen()
-    good(await job.result(10))
+    good(await job.result(60))
     assert provider.charged == 12
 
 

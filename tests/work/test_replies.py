@@ -98,7 +98,7 @@ async def test_a_lost_reply_that_nobody_can_look_up_asks_the_person_even_if_it_w
 ) -> None:
     provider.keeps_inline, provider.script = False, [FakeProvider.LOSE]
     job = await scene.upscale_image(H)
-    await job.result(10)
+    await job.result(60)
     row = await job.state()
     assert (row.state, row.reason) == (JobState.NEEDS_ATTENTION, "OUTCOME_UNKNOWN")
     (call,) = provider.looked_up
@@ -132,7 +132,7 @@ async def test_media_lost_from_disk_are_made_again_only_if_they_were_free(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(replies.Replies, "has", has)
             provider.hold.set()
-            await job.result(10)
+            await job.result(60)
         assert lost
         row = await job.state()
         states = [op.state for op in await operations.operations(kit.db, job.id)]
@@ -143,7 +143,7 @@ async def test_media_lost_from_disk_are_made_again_only_if_they_were_free(
         assert (row.state, row.reason) == (JobState.NEEDS_ATTENTION, "REPLY_LOST")
         assert states == [OperationState.SUBMITTED] and provider.charged == price
         await kit.resolve(job.id, "submit_again")
-        good(await job.result(10))
+        good(await job.result(60))
         states = [op.state for op in await operations.operations(kit.db, job.id)]
         assert states == [OperationState.ABANDONED, OperationState.DONE]
         assert (await kit.status()).spent_credits == provider.charged == 2 * price

@@ -96,7 +96,7 @@ async def test_a_call_that_will_never_run_asks_the_person_and_is_not_looked_at_a
     provider.looks_until_done = 10_000
     provider.stuck = "Flow has had this on its list for 70 s and will probably never run it"
     job = await scene.generate_video(H)
-    await job.result(10)
+    await job.result(60)
     row = await job.state()
     assert (row.state, row.reason) == (JobState.NEEDS_ATTENTION, "STUCK")
     assert provider.stuck in (row.message or "") and "12 credits" in (row.message or "")
@@ -106,7 +106,7 @@ async def test_a_call_that_will_never_run_asks_the_person_and_is_not_looked_at_a
     assert len(provider.polled) == looked
     provider.stuck, provider.looks_until_done = None, 1
     await kit.resolve(job.id, "look_again")
-    good(await job.result(10))
+    good(await job.result(60))
     assert provider.charged == 12
 
 
@@ -117,10 +117,10 @@ async def test_a_stuck_call_can_be_paid_for_again_and_the_first_stays_in_the_boo
     good(await scene.execute_generate_image(H))
     provider.looks_until_done, provider.stuck = 2, "it does not run"
     job = await scene.generate_video(H)
-    await job.result(10)
+    await job.result(60)
     provider.looks_until_done = 1
     await kit.resolve(job.id, "submit_again")
-    good(await job.result(10))
+    good(await job.result(60))
     states = [op.state for op in await operations.operations(kit.db, job.id)]
     assert states == [OperationState.ABANDONED, OperationState.DONE]
     assert (await kit.status()).spent_credits == provider.charged == 24
@@ -135,13 +135,13 @@ async def test_looking_again_finds_what_was_not_to_be_seen_before_and_sends_noth
     scene = await scene_of(kit)
     provider.can_look_up, provider.script = False, [FakeProvider.LOSE]
     job = await scene.generate_image(H)
-    await job.result(10)
+    await job.result(60)
     await kit.resolve(job.id, "look_again")
-    await job.result(10)
+    await job.result(60)
     assert (await job.state()).reason == "OUTCOME_UNKNOWN", "still nobody knows"
     provider.can_look_up = True
     await kit.resolve(job.id, "look_again")
-    good(await job.result(10))
+    good(await job.result(60))
     (op,) = await operations.operations(kit.db, job.id)
     assert (op.state, provider.submits) == (OperationState.DONE, 1)
 

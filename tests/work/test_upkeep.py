@@ -56,7 +56,7 @@ async def file_of(kit: FlowKit, scene: Scene, stage: str) -> tuple[Asset, Path]:
 
 async def until_there(kit: FlowKit, file: Path) -> None:
     version = await kit.db.version()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not file.exists():
             version = await kit.db.changed(version, 0.2)
 
