@@ -12,6 +12,7 @@ from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.models import Gate, JobState
 from flowkit_mcp.errors import NotFound
+from flowkit_mcp.sdk.forecast import Forecast
 from flowkit_mcp.store.database import Database
 from flowkit_mcp.store.lock import LeaderLock
 
@@ -50,6 +51,7 @@ async def status(settings: Settings, *, as_json: bool) -> int:
         if led:
             await kit.look()
         now = await kit.status(led=led)
+        left = (await Forecast.now(kit)).of_all() if led else None
     if as_json:
         typer.echo(now.model_dump_json(exclude={"leading"}, indent=2))
         return 0
@@ -59,7 +61,7 @@ async def status(settings: Settings, *, as_json: bool) -> int:
         typer.echo(f"Process {now.leader.pid} works it.")
     for line in connection(now):
         typer.echo(line)
-    typer.echo(queue(now))
+    typer.echo(queue(now) + (f" The last job ends in {left}." if left else ""))
     return 0
 
 

@@ -17,14 +17,17 @@ from flowkit_mcp.sdk.options import ClipSize, VideoMode, choose_model
 from flowkit_mcp.sdk.overview import NOUNS
 from flowkit_mcp.sdk.scene import Scene
 from flowkit_mcp.sdk.scene_sources import starts_from_clip
-from flowkit_mcp.store import catalog, money, takes
+from flowkit_mcp.store import catalog, history, money, takes
 
 RETAKES_PERCENT = 20
 
 
 @dataclass(frozen=True)
 class PlanWishes:
-    """By what the film would be made; as the arguments of the generating calls. `upscale` None: not wanted."""
+    """By what the film would be made; as the arguments of the generating calls. `upscale` None: not wanted.
+
+    `retakes_percent` None: as often as this library has made takes again so far, or 20 while little is known.
+    """
 
     mode: VideoMode = "auto"
     model: str | None = None
@@ -32,7 +35,7 @@ class PlanWishes:
     duration_s: int | None = None
     resolution: str | None = None
     upscale: ClipSize | None = None
-    retakes_percent: int = RETAKES_PERCENT
+    retakes_percent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class PlanCheck:
     Attributes:
         positions: what is missing, at live prices.
         retakes: the allowance for takes that are not good enough, in credits, rounded up.
+        retakes_percent: by how much of the missing it was reckoned.
         balance: the account's credits; None where it does not say.
         budgets: of the project and the day, where set.
         spent: what this video has cost so far.
@@ -64,6 +68,7 @@ class PlanCheck:
 
     positions: tuple[Position, ...]
     retakes: int
+    retakes_percent: int
     balance: int | None
     budgets: tuple[Budget, ...]
     spent: Ledger
@@ -128,8 +133,12 @@ async def check_plan(kit: FlowKit, video_id: str, wishes: PlanWishes | None = No
         NotFound: no such video. NotConnected: no account has been seen yet. InvalidSetting: `retakes_percent`.
     """
     wishes = wishes or PlanWishes()
-    if not 0 <= wishes.retakes_percent <= 500:
-        raise InvalidSetting(f"retakes_percent is 0 to 500, not {wishes.retakes_percent}")
+    percent = wishes.retakes_percent
+    if percent is None:
+        learned = await history.retakes_percent(kit.db)
+        percent = RETAKES_PERCENT if learned is None else learned
+    if not 0 <= percent <= 500:
+        raise InvalidSetting(f"retakes_percent is 0 to 500, not {percent}")
     account = await kit.account()
     video = await catalog.video(kit.db, video_id)
     project = await catalog.project(kit.db, video.project_id)
@@ -144,7 +153,8 @@ async def check_plan(kit: FlowKit, video_id: str, wishes: PlanWishes | None = No
     credits = sum(position.credits for position in positions)
     return PlanCheck(
         positions=positions,
-        retakes=math.ceil(credits * wishes.retakes_percent / 100),
+        retakes=math.ceil(credits * percent / 100),
+        retakes_percent=percent,
         balance=account.credits,
         budgets=tuple(await money.budgets(kit.db, project.id, kit.clock.now())),
         spent=await money.ledger(kit.db, project.id, video.id),

@@ -80,7 +80,8 @@ class Skipped(Result):
 
 
 class JobLine(Result):
-    """A job in a list. `credits`: agreed price before it ends, then what was charged. `warnings`: what Flow was seen
+    """A job in a list. `credits`: agreed price before it ends, then what was charged. `left`: until it has ended,
+    as such work took so far. `warnings`: what Flow was seen
     to do otherwise than asked.
     """
 
@@ -89,6 +90,7 @@ class JobLine(Result):
     state: str
     credits: int | None = None
     progress: str | None = None
+    left: str | None = None
     take: int | None = None
     path: str | None = None
     size: str | None = None

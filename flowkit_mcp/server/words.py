@@ -8,6 +8,7 @@ from pathlib import Path
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Asset, Job, JobKind, JobState, Render, Slot, Stage
 from flowkit_mcp.sdk.film_joins import join_notes
+from flowkit_mcp.sdk.forecast import Forecast
 from flowkit_mcp.sdk.jobs import warnings_of
 from flowkit_mcp.sdk.overview import Made, describe, film, made
 from flowkit_mcp.sdk.publication import result_of
@@ -42,8 +43,10 @@ def size_of(asset: Asset) -> str | None:
     return f"{asset.width}x{asset.height}{length}"
 
 
-async def job_line(kit: FlowKit, job: Job) -> tuple[JobLine, list[tuple[str, Path]]]:
-    """A job in one line, and its file if it made one."""
+async def job_line(
+    kit: FlowKit, job: Job, forecast: Forecast | None = None
+) -> tuple[JobLine, list[tuple[str, Path]]]:
+    """A job in one line, and its file if it made one; with a `forecast`, when it will have ended."""
     what = await describe(kit, job)
     done: Made | None = None
     if job.state is JobState.SUCCEEDED:
@@ -66,6 +69,7 @@ async def job_line(kit: FlowKit, job: Job) -> tuple[JobLine, list[tuple[str, Pat
         state=job.state.value,
         credits=job.credits if job.state.final else job.credits_estimate,
         progress=f"{job.progress:.0%}{sent}" if moving and job.progress else None,
+        left=forecast.of(job.id) if moving and forecast is not None else None,
         take=done.take if done else None,
         path=str(done.path) if done else None,
         size=size_of(done.asset) if done else None,
@@ -82,8 +86,10 @@ async def job_lines(
     """Several jobs, and the files of those that made one."""
     lines: list[JobLine] = []
     files: list[tuple[str, Path]] = []
+    moving = any(not job.state.final for job in jobs)
+    forecast = await Forecast.now(kit) if moving else None
     for job in jobs:
-        line, more = await job_line(kit, job)
+        line, more = await job_line(kit, job, forecast)
         lines.append(line)
         files += more
     return lines, files

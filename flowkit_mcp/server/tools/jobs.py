@@ -13,6 +13,7 @@ from pydantic import Field
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Gate, Job, JobKind, JobState
 from flowkit_mcp.errors import InvalidSetting
+from flowkit_mcp.sdk.forecast import Forecast
 from flowkit_mcp.sdk.jobs import Job as JobHandle
 from flowkit_mcp.sdk.overview import MOVING, describe, find_jobs
 from flowkit_mcp.sdk.project import Project
@@ -51,6 +52,7 @@ class Waited(Result):
     jobs: list[JobLine]
     more: int | None = None
     held_up: str | None = None
+    left: str | None = None
     next: str
 
 
@@ -112,6 +114,7 @@ async def waited(kit: FlowKit, found: list[Job], after: str = "") -> CallToolRes
             jobs=lines,
             more=len(found) - _LISTED if len(found) > _LISTED else None,
             held_up=None if done else await _held_up(kit),
+            left=None if done else (await Forecast.now(kit)).of_all(job.id for job in found),
             next=f"{_after(found)} {after}".strip(),
         ),
         files,
@@ -224,7 +227,7 @@ async def list_jobs(
 async def one_job(kit: FlowKit, id: int) -> tuple[OneJob, list[tuple[str, Path]]]:
     """A job with its history, and its file if it made one. Raises NotFound."""
     row = await kit.job(id)
-    line, files = await job_line(kit, row)
+    line, files = await job_line(kit, row, await Forecast.now(kit))
     events = await JobHandle(kit, id).events()
     history = [
         Event(

@@ -55,6 +55,7 @@ class Estimate(Result):
     lines: list[str]
     credits: int
     retakes_allowance: int
+    retakes_percent: int
     total: int
     balance: int | None
     short: int | None = None
@@ -80,7 +81,7 @@ async def plan(
     duration_s: int | None = None,
     resolution: Literal["360p", "720p"] | None = None,
     upscale: ClipSize | None = None,
-    retakes_percent: int = 20,
+    retakes_percent: int | None = None,
 ) -> CallToolResult:
     """What all that is missing in a video would cost (upscale: also larger clips), balance, budgets, spending and
     flaws of the plan. Free; call it before generating.
@@ -103,6 +104,7 @@ async def plan(
             lines=_lines(checked),
             credits=checked.credits,
             retakes_allowance=checked.retakes,
+            retakes_percent=checked.retakes_percent,
             total=checked.total,
             balance=checked.balance,
             short=checked.short or None,

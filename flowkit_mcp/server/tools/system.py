@@ -7,6 +7,7 @@ from mcp.types import CallToolResult
 from flowkit_mcp.app import FlowKit, Status
 from flowkit_mcp.domain.models import Gate, JobState, Model, ProviderState
 from flowkit_mcp.errors import NotConnected
+from flowkit_mcp.sdk.forecast import Forecast
 from flowkit_mcp.server.context import Ctx, kit_of
 from flowkit_mcp.server.handles import Detail
 from flowkit_mcp.server.results import Result, reply
@@ -24,6 +25,7 @@ class Health(Result):
     spent_credits: int
     auto_approve_credits: int
     jobs: dict[str, int]
+    left: str | None = None
     library: str
     version: str
     process: str
@@ -59,6 +61,7 @@ async def health(kit: FlowKit, detail: Detail = "concise") -> Health:
         spent_credits=now.spent_credits,
         auto_approve_credits=kit.settings.auto_approve_credits,
         jobs={state.value: count for state, count in now.jobs.items() if not state.final},
+        left=(await Forecast.now(kit)).of_all(),
         library=now.library,
         version=now.version,
         process=_process(now),
