@@ -127,6 +127,8 @@ class FakeProvider:
     cancelled: list[str] = field(default_factory=list)
     looked_up: list[SentCall] = field(default_factory=list)
     polled: list[str] = field(default_factory=list)
+    #: In which projects they were said to lie.
+    polled_in: dict[str, str] = field(default_factory=dict)
 
     LOSE = "lose"
     CUT = "cut"
@@ -209,9 +211,15 @@ class FakeProvider:
     async def forget(self, client_ref: str) -> None:
         pass
 
-    async def poll(self, remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
+    async def poll(
+        self,
+        remote_ids: Sequence[str],
+        media: MediaKind,
+        projects: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Progress]:
         answer: dict[str, Progress] = {}
         self.polled += remote_ids
+        self.polled_in |= projects or {}
         for line in self.ledger:
             if line.remote_id not in remote_ids:
                 continue

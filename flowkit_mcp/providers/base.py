@@ -230,8 +230,16 @@ class Provider(Protocol):
         """The reply is committed here: the extension may drop its copy (a tombstone stays)."""
         ...
 
-    async def poll(self, remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
-        """Where these stand. Ids that the provider does not mention are missing from the answer. Free."""
+    async def poll(
+        self,
+        remote_ids: Sequence[str],
+        media: MediaKind,
+        projects: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Progress]:
+        """Where these stand. Ids that the provider does not mention are missing from the answer. Free.
+
+        `projects`: in which of the provider's projects they were made, by remote id, as far as it is known.
+        """
         ...
 
     async def cancel(self, remote_id: str) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from flowkit_mcp.domain.models import Job, JobState, MediaKind
 from flowkit_mcp.domain.policy import Verb
@@ -73,44 +76,45 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
     finally:
         reporter.cancel()
         await asyncio.gather(reporter, return_exceptions=True)
-    shop.on_step("merged")
-    recipe = {
-        **request.recipe(),
-        "frames": result.frames,
-        "plan": result.plan,
-        "report": result.report,
-        "captions": [shop.media.relative(file) for file in result.sidecars],
-        "joins": joins,
-    }
-    now = shop.clock.now()
-    async with shop.db.transaction() as tx:
-        asset = await takes.add_asset(
-            tx,
-            result.file,
-            id=shop.clock.new_id(),
-            path=shop.media.relative(result.file.path),
-            now=now,
-        )
-        render = await takes.add_render(
-            tx,
-            id=shop.clock.new_id(),
-            video_id=video.id,
-            orientation=request.orientation,
-            number=number,
-            asset_id=asset.id,
-            recipe=recipe,
-            job_id=job.id,
-            now=now,
-        )
-        await shop.move(
-            tx,
-            job,
-            JobState.SUCCEEDED,
-            "succeeded",
-            render_id=render.id,
-            progress=1.0,
-            data={"render": render.id, "media": MediaKind.VIDEO},
-        )
+    async with _until_recorded(shop, result.file.path, *result.sidecars):
+        shop.on_step("merged")
+        recipe = {
+            **request.recipe(),
+            "frames": result.frames,
+            "plan": result.plan,
+            "report": result.report,
+            "captions": [shop.media.relative(file) for file in result.sidecars],
+            "joins": joins,
+        }
+        now = shop.clock.now()
+        async with shop.db.transaction() as tx:
+            asset = await takes.add_asset(
+                tx,
+                result.file,
+                id=shop.clock.new_id(),
+                path=shop.media.relative(result.file.path),
+                now=now,
+            )
+            render = await takes.add_render(
+                tx,
+                id=shop.clock.new_id(),
+                video_id=video.id,
+                orientation=request.orientation,
+                number=number,
+                asset_id=asset.id,
+                recipe=recipe,
+                job_id=job.id,
+                now=now,
+            )
+            await shop.move(
+                tx,
+                job,
+                JobState.SUCCEEDED,
+                "succeeded",
+                render_id=render.id,
+                progress=1.0,
+                data={"render": render.id, "media": MediaKind.VIDEO},
+            )
 
 
 async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
@@ -139,37 +143,52 @@ async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
     part = shop.media.part_for(target)
     await last_frame(shop.media.absolute(source.path), part, request.end_s)
     file = await shop.media.keep(part, target, MediaKind.IMAGE)
-    shop.on_step("frame_kept")
-    now = shop.clock.now()
-    async with shop.db.transaction() as tx:
-        number = await takes.next_number(tx, **place)  # a person's picture may have come between
-        asset = await takes.add_asset(
-            tx, file, id=shop.clock.new_id(), path=shop.media.relative(file.path), now=now
-        )
-        take = await takes.add_take(
-            tx,
-            id=shop.clock.new_id(),
-            number=number,
-            now=now,
-            select=True,
-            asset_id=asset.id,
-            job_id=job.id,
-            made_from_id=clip.id,
-            params={"end_s": request.end_s},
-            credits=0,
-            note="last frame of the clip it continues",
-            **place,
-        )
-        await shop.move(
-            tx,
-            job,
-            JobState.SUCCEEDED,
-            "succeeded",
-            take_id=take.id,
-            credits=0,
-            progress=1.0,
-            data={"take": take.id},
-        )
+    async with _until_recorded(shop, file.path):
+        shop.on_step("frame_kept")
+        now = shop.clock.now()
+        async with shop.db.transaction() as tx:
+            number = await takes.next_number(
+                tx, **place
+            )  # a person's picture may have come between
+            asset = await takes.add_asset(
+                tx, file, id=shop.clock.new_id(), path=shop.media.relative(file.path), now=now
+            )
+            take = await takes.add_take(
+                tx,
+                id=shop.clock.new_id(),
+                number=number,
+                now=now,
+                select=True,
+                asset_id=asset.id,
+                job_id=job.id,
+                made_from_id=clip.id,
+                params={"end_s": request.end_s},
+                credits=0,
+                note="last frame of the clip it continues",
+                **place,
+            )
+            await shop.move(
+                tx,
+                job,
+                JobState.SUCCEEDED,
+                "succeeded",
+                take_id=take.id,
+                credits=0,
+                progress=1.0,
+                data={"take": take.id},
+            )
+
+
+@asynccontextmanager
+async def _until_recorded(shop: Workshop, *files: Path) -> AsyncGenerator[None]:
+    """What the person stops between a file's name and its row leaves no file that nobody knows."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not await takes.has_file(shop.db, shop.media.relative(files[0])):
+            for file in files:
+                file.unlink(missing_ok=True)
+        raise
 
 
 def _told(stage: Stage) -> str:

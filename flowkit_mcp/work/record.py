@@ -67,6 +67,12 @@ def sources_of(request: PaidRequest) -> dict[str, str | None]:
             return {"made_from_id": request.base_take_id}
 
 
+def projects_of(due: Sequence[tuple[Job, Operation]]) -> dict[str, str]:
+    """Where these were ordered, by remote id: whoever polls need not be who sent them."""
+    told = {op.remote_id: op.brief.get("project") for _, op in due if op.remote_id}
+    return {remote: project for remote, project in told.items() if isinstance(project, str)}
+
+
 class Recorder:
     """Follows what is at the provider until its take is in the library."""
 
@@ -80,7 +86,7 @@ class Recorder:
         kind = media_of_job(due[0][0])
         ids = [op.remote_id for _, op in due if op.remote_id]
         try:
-            progress: Mapping[str, Progress] = await provider.poll(ids, kind)
+            progress: Mapping[str, Progress] = await provider.poll(ids, kind, projects_of(due))
         except Exception as error:  # a reading call: policy retries what nobody understands
             for number, (job, _) in enumerate(due):
                 await shop.fail(job, error, Verb.POLL, counts=number == 0)
@@ -107,7 +113,9 @@ class Recorder:
             await self.from_reply(job, op)
             return
         try:
-            seen = await provider.poll([op.remote_id or ""], media_of_job(job))
+            seen = await provider.poll(
+                [op.remote_id or ""], media_of_job(job), projects_of([(job, op)])
+            )
         except Exception as error:  # free, and the job is cancelled anyway
             log.info("no last look at job %d: %r", job.id, error)
             return

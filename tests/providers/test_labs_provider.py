@@ -195,6 +195,15 @@ async def test_what_one_lane_made_the_other_polls(channel: ScriptedChannel, prov
     assert channel.asked[-1].args["body"] == {"media": [{"name": MID, "projectId": PID}]}
 
 
+async def test_what_another_process_ordered_is_polled_in_its_project(
+    channel: ScriptedChannel, provider: FlowProvider
+):
+    """The dialect of a poll names both (flow-wire §7.1); without, Flow may not say where a paid clip stands."""
+    channel.on("video.status", said(example("poll_failed")))
+    await provider.poll([MID], MediaKind.VIDEO, {MID: PID})
+    assert channel.asked[-1].args["body"] == {"media": [{"name": MID, "projectId": PID}]}
+
+
 async def test_a_picture_is_not_sent_under_a_reference_that_promises_a_derived_id(
     channel, provider
 ):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider, picture
 from PIL import Image
 
-from flowkit_mcp import FlowKit, Orientation, Project, Scene, Stage, Video
-from flowkit_mcp.domain.models import JobKind
+from flowkit_mcp import FlowKit, Orientation, Project, Scene, Settings, Stage, Video
+from flowkit_mcp.domain.models import JobKind, JobState
 from flowkit_mcp.errors import InvalidSetting, NotReady
 from flowkit_mcp.providers.base import VideoBrief
 from flowkit_mcp.sdk.cut import trim
@@ -186,3 +187,35 @@ async def test_the_same_picture_in_the_place_of_a_removed_scene_is_kept(
         take = await scene.set_image(file, H)
         assert (take.number, await filled(scene)) == (1, 1)
         await video.remove_scene(scene.number)
+
+
+@pytest.mark.parametrize("step", ["frame_kept", "merged"])
+async def test_a_local_job_that_is_stopped_before_its_file_has_a_row_leaves_no_file(
+    settings: Settings, provider: FakeProvider, step: str
+) -> None:
+    reached = asyncio.Event()
+
+    def stop(at: str) -> None:
+        task = asyncio.current_task()
+        if at == step and task is not None and not reached.is_set():
+            reached.set()
+            task.cancel()  # as the worker does once the person has cancelled
+
+    async with FlowKit.open(settings, provider=provider, on_step=stop) as kit:
+        await kit.ready()
+        video = await (await Project.create(kit, "P")).add_video("V", orientation=H)
+        first = await video.add_scene("one")
+        second = await video.add_scene("two", continues=1)
+        assert (await first.execute_generate_image(H)).success
+        assert (await first.execute_generate_video(H, mode="start")).success
+        before = {file for file in settings.library.rglob("*.*") if "-take-" in file.name}
+        if step == "merged":
+            await video.remove_scene(2)
+            job = await video.merge(H)
+        else:
+            job = await second.generate_image(H, last_frame=True)
+        await reached.wait()
+        await job.cancel()
+        assert (await kit.wait(job.id, 10)).state is JobState.CANCELLED
+        left = {file for file in settings.library.rglob("*.*") if file.suffix in (".mp4", ".png")}
+        assert {file for file in left if file not in before} == set()

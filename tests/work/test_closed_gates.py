@@ -33,11 +33,16 @@ class Grumpy(FakeProvider):
     grumbles: Sequence[FlowKitError] = ()
     polls: int = 0
 
-    async def poll(self, remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
+    async def poll(
+        self,
+        remote_ids: Sequence[str],
+        media: MediaKind,
+        projects: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Progress]:
         self.polls += 1
         if self.grumbles:
             raise self.grumbles[min(self.polls, len(self.grumbles)) - 1]
-        return await super().poll(remote_ids, media)
+        return await super().poll(remote_ids, media, projects)
 
 
 @pytest.fixture
@@ -130,11 +135,13 @@ async def test_one_poll_that_fails_for_many_jobs_is_one_failure(
         await provider.submitted.wait()
     poll, failed = provider.poll, asyncio.Event()
 
-    async def once(remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
+    async def once(
+        remote_ids: Sequence[str], media: MediaKind, projects: Mapping[str, str]
+    ) -> Mapping[str, Progress]:
         if len(remote_ids) == 4 and not failed.is_set():
             failed.set()
             raise Transient("a hiccup")
-        return await poll(remote_ids, media) if failed.is_set() else {}
+        return await poll(remote_ids, media, projects) if failed.is_set() else {}
 
     monkeypatch.setattr(provider, "poll", once)
     provider.hold.set()

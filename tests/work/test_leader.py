@@ -67,6 +67,8 @@ async def test_a_submit_in_flight_at_shutdown_is_looked_up_by_the_next_leader_no
         row = await kit.wait(job.id, 10)
         assert row.state is JobState.SUCCEEDED
     assert provider.submits == len(provider.ledger) == 1
+    (sent,) = provider.ledger
+    assert provider.polled_in == {sent.remote_id: "remote-project-1"}, "who polls did not send it"
 
 
 async def test_jobs_left_running_by_a_dead_leader_are_orphans_at_once(

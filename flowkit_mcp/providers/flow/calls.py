@@ -74,6 +74,10 @@ class Calls:
     def made_in(self, project: str, media: str) -> None:
         """Remember where this will be found."""
         self._project = project
+        self.lies_in(project, media)
+
+    def lies_in(self, project: str, media: str) -> None:
+        """The same of what was made earlier, perhaps by a process that is gone."""
         self._projects[media] = project
 
     async def credits(self) -> Credits:
@@ -103,6 +107,9 @@ class Calls:
         try:
             return await self._labs_catalogue()
         except Rejected as error:
+            if self._project is not None and error.reason == "NOT_FOUND":
+                self._project = None  # it was deleted; any other does as well
+                return await self.catalogue()
             if self._project is not None:
                 raise
             raise NotConnected(  # reading must not write: the person makes the first project

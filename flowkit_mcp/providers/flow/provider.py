@@ -220,9 +220,16 @@ class FlowProvider:
     async def forget(self, client_ref: str) -> None:
         await self._bridge.ack(client_ref)
 
-    async def poll(self, remote_ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
+    async def poll(
+        self,
+        remote_ids: Sequence[str],
+        media: MediaKind,
+        projects: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Progress]:
         if not remote_ids:
             return {}
+        for remote, project in (projects or {}).items():
+            self._calls.lies_in(project, Handle.parse(remote).media)
         listed: Mapping[str, MediaRecord] = {}
         credits: int | None = None
         handles = {remote: Handle.parse(remote) for remote in remote_ids if not is_inline(remote)}
