@@ -71,7 +71,7 @@ async def make_clips(
         else:
             argv = [str(ffmpeg), "-f", "lavfi", "-i", PICTURES[number]]
             argv += ["-f", "lavfi", "-i", SOUND.format(bed=BEDS[number] if uneven else 1)]
-            argv += ["-vf", f"noise=alls=4:allf=t,{FLASH},format=yuv420p,{BT709}", "-ac", "2"]
+            argv += ["-vf", f"noise=alls=5:allf=t,{FLASH},format=yuv420p,{BT709}", "-ac", "2"]
             argv += ["-t", f"{seconds}", "-c:v", "libx264", "-preset", "veryfast", "-crf", "23"]
             argv += ["-g", "48", *AAC, "-movflags", "+faststart", f"file:{clip}"]
             await run_ffmpeg(argv)
