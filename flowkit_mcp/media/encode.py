@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,6 +36,8 @@ async def encode_pieces(
         MediaError: ffmpeg failed, or a piece is not as long as planned.
     """
     todo = [(place, piece) for place, piece in enumerate(plan.pieces) if not piece.copied]
+    for left in folder.glob("piece-*.part.*"):
+        left.unlink()
     side_by_side = max(1, min(os.cpu_count() or 1, len(todo), 4))
     turn = asyncio.Semaphore(side_by_side)
     made: dict[int, Clip] = {}
@@ -78,7 +81,8 @@ async def _encode(
         clip = await probe(final)
         gained(piece.frames)
         return clip
-    part = final.with_name(f"{final.stem}.part{suffix}")
+    # A name of this run's own: what a killed one left may still be written to for a moment.
+    part = final.with_name(f"{final.stem}.{secrets.token_hex(3)}.part{suffix}")
     argv = [
         f"file:{part.absolute()}" if a == f"file:{(folder / 'piece').absolute()}" else a
         for a in argv
@@ -97,9 +101,15 @@ async def _encode(
         progress=note,
         limit_s=60 + 0.5 * (piece.frames + 2 * 24) * (1 + pixels / 1e6),
     )
-    clip = await probe(part)
+    names = ", ".join(sorted({run.shot.clip.path.name for run in piece.runs}))
+    try:
+        clip = await probe(part)
+    except MediaError as error:  # ffmpeg's status says nothing of a disk that was full at its end
+        raise MediaError(
+            f"encoding {names} did not give a whole file: {error.message}",
+            hint="Make room on the disk, then merge again.",
+        ) from error
     if clip.frames != piece.frames:
-        names = ", ".join(sorted({run.shot.clip.path.name for run in piece.runs}))
         raise MediaError(
             f"encoding {names} gave {clip.frames} frames instead of {piece.frames}",
             hint="Fetch or generate the clip again.",

@@ -22,6 +22,7 @@ from flowkit_mcp.media.encode import encode_pieces
 from flowkit_mcp.media.estimate import Reporter, Stage, estimated
 from flowkit_mcp.media.files import free_bytes, part_beside, settle
 from flowkit_mcp.media.master import Soundtrack, master
+from flowkit_mcp.media.names import shown_name
 from flowkit_mcp.media.plan import Plan
 from flowkit_mcp.media.prepare import Prepared, prepare
 from flowkit_mcp.media.probe import Clip
@@ -108,7 +109,7 @@ async def merge(
         raise InvalidSetting(
             f"{to.name} is one of the files used; the film needs a name of its own"
         )
-    with _scratch(to, scratch) as folder:
+    with _writing(to), _scratch(to, scratch) as folder:
         prepared = await prepare(clips, cut, folder)
         plan = prepared.plan
         _check_space(to, plan)
@@ -178,6 +179,18 @@ def described(prepared: Prepared) -> dict[str, Any]:
         "notes": list(prepared.notes),
         "words": words,
     }
+
+
+@contextlib.contextmanager
+def _writing(to: Path) -> Generator[None]:
+    """What the disk refuses (it is full, read-only, gone) as a `MediaError`."""
+    try:
+        yield
+    except OSError as error:
+        raise MediaError(
+            f"{shown_name(to)} cannot be written in {to.parent}: {error.strerror or error}",
+            hint="Make room on the disk, or choose another folder; then merge again.",
+        ) from error
 
 
 def _strips(plan: Plan, encoded: dict[int, Clip]) -> list[Strip]:

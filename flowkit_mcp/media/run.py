@@ -22,6 +22,7 @@ from flowkit_mcp.errors import MediaError
 Progress = Callable[[float], None]
 
 _TAIL = 4096
+_NICE = 5
 _GRACE_S = 3.0  # ffmpeg ends within 1 s of SIGINT (media.md §5)
 
 
@@ -67,6 +68,11 @@ async def run_ffmpeg(
             raise MediaError(f"ffmpeg was not done after {limit_s:.0f} s and was ended") from error
         finally:
             tail.cancel()
+    if status < 0:
+        raise MediaError(
+            f"ffmpeg was ended by signal {-status} ({signal.strsignal(-status)})",
+            hint="If the machine ran out of memory or disk, make room, then try again.",
+        )
     if status != 0:
         raise MediaError(f"ffmpeg failed with status {status}: {said or 'it gave no reason'}")
     return said
@@ -120,9 +126,12 @@ async def _process(
     # Never inherit stdin: it is the JSON-RPC stream, and ffmpeg reads commands from it (media.md §5).
     options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "cwd": cwd}
     if sys.platform == "win32":
-        options["creationflags"] = subprocess.CREATE_NO_WINDOW
+        flags = subprocess.CREATE_NO_WINDOW | subprocess.BELOW_NORMAL_PRIORITY_CLASS
+        options["creationflags"] = flags
     else:
         options["start_new_session"] = True
+        if sys.platform == "linux":
+            options["preexec_fn"] = _dying_with(os.getpid())
     try:
         process = await asyncio.create_subprocess_exec(
             *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
@@ -132,6 +141,8 @@ async def _process(
             f"{command[0]} does not start: {error.strerror or error}",
             hint="Set FLOWKIT_FFMPEG to a working ffmpeg, then run flowkit-mcp doctor.",
         ) from error
+
+    _step_back(process.pid)
 
     def kill_now() -> None:
         _signal(process, hard=True)
@@ -144,6 +155,30 @@ async def _process(
             await _end(process)
         finally:
             atexit.unregister(kill_now)
+
+
+def _dying_with(parent: int) -> Callable[[], None]:
+    """Run in a new child: the kernel ends it with us, also when we are killed and can end nothing.
+
+    Without that ffmpeg would go on writing what the next start takes for its own.
+    """
+    import ctypes  # late: Linux only
+
+    prctl = ctypes.CDLL(None).prctl
+
+    def child() -> None:
+        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:
+            os._exit(1)  # we were killed before it was asked for
+
+    return child
+
+
+def _step_back(pid: int) -> None:
+    """Let whatever the person does on this machine go first."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICE)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
