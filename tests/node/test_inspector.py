@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 pytestmark = [
     pytest.mark.node,
-    pytest.mark.timeout(400),
+    pytest.mark.timeout(600),
 ]  # npm may have to fetch the Inspector first
 
 INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
@@ -111,3 +112,55 @@ def test_the_storyboard_is_listed_as_an_app(inspect: Inspector, era: str) -> Non
     assert code == 0
     (bound,) = [tool for tool in listed["tools"] if tool["name"] == "get_project"]
     assert bound["_meta"]["ui"]["resourceUri"] == "ui://flowkit/storyboard"
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_resources_templates_and_prompts_are_listed_and_read(inspect: Inspector, era: str) -> None:
+    code, made = inspect.run(
+        "--method", "tools/call", "--tool-name", "create_project", "--tool-arg", "name=Harbour", era=era
+    )  # fmt: skip
+    assert code == 0
+    code, listed = inspect.run("--method", "resources/list", era=era)
+    assert code == 0
+    uris = [one["uri"] for one in listed["resources"]]
+    project = f"flowkit://project/{made['structuredContent']['project']['id']}"
+    assert {"flowkit://status", "flowkit://projects", project} <= set(uris)
+    skill = "skill://flowkit-produce/SKILL.md"
+    for uri, said in ((project, '"Harbour"'), (skill, "name: flowkit-produce")):
+        code, held = inspect.run("--method", "resources/read", "--uri", uri, era=era)
+        assert code == 0
+        assert said in held["contents"][0]["text"]
+    code, listed = inspect.run("--method", "resources/templates/list", era=era)
+    assert code == 0
+    assert {one["uriTemplate"] for one in listed["resourceTemplates"]} >= {
+        "flowkit://job/{id}",
+        "flowkit://take/{id}/picture",
+        "skill://{skill}/{+path}",
+    }
+    code, listed = inspect.run("--method", "prompts/list", era=era)
+    assert code == 0
+    names = [one["name"] for one in listed["prompts"]]
+    assert set(names) == {"make-film", "continue-film", "review-film", "publish-film", "fix"}
+    for name in names:
+        code, got = inspect.run(
+            "--method", "prompts/get", "--prompt-name", name,
+            *(["--prompt-args", "story=A lamp"] if name == "make-film" else []), era=era,
+        )  # fmt: skip
+        assert code == 0
+        assert got["messages"][1]["content"]["resource"]["uri"].startswith("skill://flowkit-")
+
+
+def test_every_tool_can_be_called_and_says_what_it_wants(inspect: Inspector) -> None:
+    """Without arguments: an answer, or an error that begins with its code; the eras take turns."""
+    _, listed = inspect.run("--method", "tools/list")
+    assert len(listed["tools"]) > 25
+    for number, tool in enumerate(listed["tools"]):
+        code, result = inspect.run(
+            "--method", "tools/call", "--tool-name", tool["name"], era=ERAS[number % 2]
+        )  # fmt: skip
+        text = result["content"][0]["text"]
+        if code == 0:
+            assert json.loads(text) == result["structuredContent"], tool["name"]
+        else:
+            assert code == IS_ERROR, tool["name"]
+            assert re.match(r"[A-Z_]+: .+\.", text), text
