@@ -3,8 +3,8 @@
     python benchmarks/startup.py [--runs 9]
 
 The bare server has one tool that returns a short text and nothing else. Minima of alternating runs are compared, since
-what other programs do to the machine only ever adds. Exits with 1 if a bound is missed: 1.25x to the handshake's answer,
-3 ms a reading tool, 40 MB idle.
+what other programs do to the machine only ever adds. Exits with 1 if a bound is missed: 1.25x to the handshake's
+answer, 3 ms a reading tool, 40 MB idle.
 """
 
 from __future__ import annotations

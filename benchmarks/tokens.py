@@ -2,10 +2,10 @@
 
     python benchmarks/tokens.py
 
-A client makes the film as an agent would, upright and wide, through `serve --simulate`: plan, cast, pictures, a review,
-clips, another review, the cut, the thumbnail. Counted is what a model is shown of each result: its text, the links, and
-pictures at width x height / 750. No tokenizer is at hand for every model, so text is counted at 3 bytes a token, which is
-more than JSON takes with the usual ones (3.3 to 4). Exits with 1 if the bound is missed.
+A client makes the film as an agent would, upright and wide, through `serve --simulate`: plan, cast, pictures, a
+review, clips, another review, the cut, the thumbnail. Counted is what a model is shown of each result: its text, the
+links, and pictures at width x height / 750. No tokenizer is at hand for every model, so text is counted at 3 bytes a
+token, which is more than JSON takes with the usual ones (3.3 to 4). Exits with 1 if the bound is missed.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def run(settings: Settings) -> None:
     _on_signals(hang_up)
     gc.disable()  # 7 % quicker to import without (mcp.md §6)
     # late: half a second of imports, in which signals are heeded already
-    from flowkit_mcp.server.server import build
+    from flowkit_mcp.server.curtain import build
 
     gc.enable()
     gc.freeze()

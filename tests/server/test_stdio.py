@@ -221,7 +221,7 @@ async def test_two_servers_on_one_library_both_answer(tmp_path: Path) -> None:
 async def test_a_client_that_is_gone_is_a_hang_up_and_no_crash(tmp_path: Path) -> None:
     """What the SDK raises when the client was killed while an answer was on its way to it."""
     before = (
-        "import flowkit_mcp.server.server as server; "
+        "import flowkit_mcp.server.curtain as server; "
         "gone = lambda *_: (_ for _ in ()).throw(ExceptionGroup('writing', [BrokenPipeError(32, 'gone')])); "
         "server.build = lambda settings: type('Gone', (), {'run': gone})()"
     )
