@@ -135,6 +135,22 @@ async def test_the_board_is_live_and_a_look_that_finds_nothing_new_is_small(
             assert "wait" not in await chat.told("calls"), "looking is no tool call"
 
 
+@pytest.mark.parametrize("named", [{}, {"project": "The Light at Gull Point"}])
+async def test_review_shows_it_too(
+    tmp_path: Path, windows: Windows, host_script: str, named: dict[str, str]
+) -> None:
+    async with world(tmp_path) as at:
+        await references(at)
+        await images(at, 1)
+        await clips(at, 1)
+        async with chatting(at, windows, host_script) as chat:
+            tools = (await chat.talk.client.list_tools()).tools
+            (bound,) = [tool for tool in tools if tool.name == "review"]
+            assert bound.meta == {"ui": {"resourceUri": "ui://flowkit/storyboard"}}
+            await chat.shows("review", {"video": "A Light for the Little Boat", **named})
+            await expect(frame(chat.app, 1)).to_contain_text("0.5 s")
+
+
 async def test_scenes_are_reordered_and_the_model_is_told(
     tmp_path: Path, windows: Windows, host_script: str
 ) -> None:

@@ -56,6 +56,11 @@ class Inspector:
         self._library = library
 
     def run(self, *arguments: str, era: str = "legacy") -> tuple[int, dict[str, Any]]:
+        code, lines = self.lines(*arguments, era=era)
+        return code, lines[0]["result"]
+
+    def lines(self, *arguments: str, era: str) -> tuple[int, list[dict[str, Any]]]:
+        """The exit code and every line that was printed."""
         done = subprocess.run(
             [
                 str(self._binary), "--cli", "-e", f"FLOWKIT_LIBRARY={self._library}",
@@ -65,7 +70,7 @@ class Inspector:
             capture_output=True, text=True, timeout=90, check=False, env=os.environ, cwd=self._library.parent,
         )  # fmt: skip
         assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout.splitlines()[0])["result"]
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -107,11 +112,17 @@ def test_an_error_arrives_as_code_what_and_next_step(inspect: Inspector, era: st
 
 
 @pytest.mark.parametrize("era", ERAS)
-def test_the_storyboard_is_listed_as_an_app(inspect: Inspector, era: str) -> None:
-    code, listed = inspect.run("--method", "tools/list", "--app-info", era=era)
+def test_the_storyboard_is_listed_as_an_app_that_loads_nothing_from_elsewhere(
+    inspect: Inspector, era: str
+) -> None:
+    code, lines = inspect.lines("--method", "tools/list", "--app-info", era=era)
     assert code == 0
-    (bound,) = [tool for tool in listed["tools"] if tool["name"] == "get_project"]
-    assert bound["_meta"]["ui"]["resourceUri"] == "ui://flowkit/storyboard"
+    apps = {line["toolName"]: line for line in lines if line["hasApp"]}
+    assert apps.keys() == {"get_project", "review"}
+    for app in apps.values():
+        assert app["resourceUri"] == "ui://flowkit/storyboard"
+        assert app["resourceMimeType"] == "text/html;profile=mcp-app"
+        assert app["csp"] == {"connectDomains": [], "resourceDomains": []}
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -57,7 +57,7 @@ function trouble(app, one, slot) {
   const { job } = slot;
   if (slot.stale && !job) return h("p", { class: "note", "data-tone": "stale", key: "trouble" }, "Stale: it was made from something that is no longer in use. Choose that again, or make it anew.");
   if (!job) return null;
-  const decide = (action, words) => h("button", { key: action, onclick: () => app.run("resolve_job", { action, job: String(job.id) }, `answered ${action} for job ${job.id}`) }, words);
+  const decide = (answer, words) => action({ key: answer, off: app.calling, onclick: () => app.run("resolve_job", { action: answer, job: String(job.id) }, `answered ${answer} for job ${job.id}`) }, words);
   if (job.state === "needs_attention") {
     const unknown = job.code === "OUTCOME_UNKNOWN";
     return h("div", { class: "note", "data-tone": "bad", key: "trouble", role: "group", "aria-label": `Job ${job.id} needs you` },
@@ -70,7 +70,7 @@ function trouble(app, one, slot) {
   if (job.state === "failed") return h("p", { class: "note", "data-tone": "bad", key: "trouble" }, h("b", null, `Job ${job.id} failed. `), plain(job.why || ""));
   return h("div", { class: "note", "data-tone": "wait", key: "trouble" },
     h("p", null, h("b", null, capital(stateOf(slot).word)), ` (job ${job.id}, ${price(job.credits)})`),
-    h("div", { class: "buttons" }, h("button", { onclick: () => app.run("cancel_job", { job: String(job.id) }, `cancelled job ${job.id}`) }, "Cancel")));
+    h("div", { class: "buttons" }, action({ off: app.calling, onclick: () => app.run("cancel_job", { job: String(job.id) }, `cancelled job ${job.id}`) }, "Cancel")));
 }
 
 function takesView(app, one, stage, slot) {

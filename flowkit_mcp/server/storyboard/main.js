@@ -45,6 +45,7 @@ class Storyboard {
     this.stage = "image";
     this.peek = null;
     this.calling = false;
+    this.line = Promise.resolve();
     this.lost = null;
     this.said = null;
   }
@@ -69,30 +70,18 @@ class Storyboard {
     if (context.displayMode) root.dataset.mode = context.displayMode;
   }
 
-  // A tool has shown a production; which video it is about, if there is one.
+  // A tool has shown a production, or (review) one video of it by its title.
   async shown(view, input) {
-    const videos = view.videos || [];
-    const title = view.video || input.video;
-    const found = videos.find((one) => one.title === title || one.id === title) || videos[0] || (view.video_id && { id: view.video_id });
-    if (found) {
-      this.video = found.id;
-      return this.look();
-    }
-    if (!view.videos && (input.project || input.video)) return this.find(input);
-    this.none = view.project ? `${view.project} has no video yet. Your agent adds one with its first scenes.` : "No production yet. Tell your agent a story, and it appears here.";
-    return this.draw();
-  }
-
-  async find(input) {
     try {
-      const listed = input.project ? [{ id: input.project }] : (await this.link.call("list_projects", {})).structuredContent.projects;
-      for (const project of listed) {
-        const view = (await this.link.call("get_project", { project: project.id })).structuredContent;
-        if (!input.video || view.videos.some((one) => [one.title, one.id].includes(input.video))) return this.shown(view, input.video ? input : {});
-      }
+      if (!view.videos && view.video && input.project) view = (await this.link.call("get_project", { project: input.project, video: view.video })).structuredContent;
     } catch (error) {
       this.fail(error);
     }
+    const videos = view.videos || [];
+    const found = videos.find((one) => one.title === view.video) || videos[0];
+    this.video = found ? found.id : view.video;
+    if (this.video) return this.look();
+    this.none = view.project ? `${view.project} has no video yet. Your agent adds one with its first scenes.` : "No production yet. Tell your agent a story, and it appears here.";
     return this.draw();
   }
 
@@ -105,7 +94,7 @@ class Storyboard {
     let wait = CALM_MS;
     try {
       const known = this.board && this.board.video.id === this.video ? `?mark=${this.board.mark}` : "";
-      const seen = await this.link.board(`flowkit://storyboard/${this.video}${known}`);
+      const seen = await this.link.board(`flowkit://storyboard/${encodeURIComponent(this.video)}${known}`);
       if (turn !== this.turn) return; // a newer look is under way
       this.lost = null;
       if (!seen.unchanged) this.take_in(seen);
@@ -122,6 +111,7 @@ class Storyboard {
 
   take_in(seen) {
     this.board = seen;
+    this.video = seen.video.id;
     if (!seen.orientations.includes(this.side)) this.side = seen.orientations.includes("HORIZONTAL") ? "HORIZONTAL" : seen.orientations[0];
     document.title = `${seen.video.name}, storyboard`;
   }
@@ -217,9 +207,14 @@ class Storyboard {
 
   // ---- doing ----
 
-  // A tool call on the person's behalf; null if they said no or it failed, which has been told by then.
-  async run(name, args, did) {
-    if (this.calling) return null; // one question at a time
+  // A tool call on the person's behalf, one after the other; null if they said no or it failed, which has been told by
+  // then.
+  run(name, args, did) {
+    this.line = this.line.then(() => this.run_now(name, args, did));
+    return this.line;
+  }
+
+  async run_now(name, args, did) {
     this.calling = true;
     this.draw();
     let result = null;

@@ -6,7 +6,8 @@ class Order {
   constructor(app) {
     this.app = app;
     this.lifted = null; // the scene in hand
-    this.ids = null; // the order as it would be
+    this.ids = null; // the order as it would be, or is being made
+    this.settled = null; // the one that a scene in hand goes back to
   }
 
   // ---- by hand ----
@@ -124,6 +125,7 @@ class Order {
 
   lift(id) {
     this.lifted = id;
+    this.settled = this.ids; // one may be under way still
     this.ids = this.app.ordered().map((scene) => scene.id);
     this.app.draw();
   }
@@ -137,13 +139,14 @@ class Order {
   }
 
   cancel() {
-    this.lifted = this.ids = null;
+    this.lifted = null;
+    this.ids = this.settled;
     this.app.draw();
   }
 
   async drop() {
     const id = this.lifted;
-    const from = this.app.board.scenes.findIndex((scene) => scene.id === id);
+    const from = (this.settled || this.app.board.scenes.map((scene) => scene.id)).indexOf(id);
     const to = this.ids.indexOf(id);
     this.lifted = null;
     if (from === to) {
@@ -153,6 +156,7 @@ class Order {
     this.app.draw();
     this.app.announce(`Scene ${from + 1} is now scene ${to + 1}.`);
     await this.app.run("move_scene", { scene: id, to: to + 1 }, `moved scene ${from + 1} to place ${to + 1}`);
+    this.settled = null;
     if (this.lifted) return; // in hand again by now
     this.ids = null;
     this.app.draw();

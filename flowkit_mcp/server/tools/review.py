@@ -24,7 +24,7 @@ from flowkit_mcp.server.handles import (
     orientations_of,
 )
 from flowkit_mcp.server.results import Result, cut, reply
-from flowkit_mcp.server.schemas import READS, tool
+from flowkit_mcp.server.schemas import READS, STORYBOARD, tool
 
 #: Six rows of the picture (media.md §4): upright clips stand two in a row.
 _PAGE, _UPRIGHT_PAGE, _MOST = 6, 12, 24
@@ -197,4 +197,4 @@ def _next(looked: Review, every: Sequence[Scene], title: str) -> str:
     return step
 
 
-TOOLS = (tool(review, "Review clips and joins", READS),)
+TOOLS = (tool(review, "Review clips and joins", READS, app=STORYBOARD),)
