@@ -10,6 +10,7 @@ import os
 import sys
 from contextlib import AbstractContextManager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -217,10 +218,10 @@ def studio(
     # late: start-up time of serve.
     from flowkit_mcp.cli.studio import show
 
+    # the MCP server inside keeps stdout clean of what others print, which would be this
+    say = partial(typer.echo, file=sys.stdout)
     with _simulator_beside(settings) if simulate else contextlib.nullcontext():
-        code = stopping.run(
-            show(settings, typer.echo, page_port=page_port, open_browser=open_browser)
-        )
+        code = stopping.run(show(settings, say, page_port=page_port, open_browser=open_browser))
     _end(code)
 
 

@@ -61,7 +61,7 @@ async def create_project(
     ctx: Ctx,
     name: str,
     description: str = "",
-    story: Annotated[str, Field(description="The whole story, for whoever goes on later")] = "",
+    story: Annotated[str, Field(description="For whoever goes on later")] = "",
     language: Annotated[str, Field(description="Of speech and captions")] = "en",
     style: Style = "",
 ) -> CallToolResult:
@@ -78,7 +78,7 @@ async def create_project(
 async def list_projects(
     ctx: Ctx,
     archived: bool = False,
-    after: Annotated[str | None, Field(description="Project id, to go on after it")] = None,
+    after: Annotated[str | None, Field(description="Last project id seen")] = None,
 ) -> CallToolResult:
     """The productions in this library, newest first."""
     return reply(await listing(kit_of(ctx), archived=archived, after=after))

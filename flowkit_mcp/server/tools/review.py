@@ -65,7 +65,7 @@ async def review(
     detail: Detail = "concise",
 ) -> CallToolResult:
     """Look at the clips: a picture (first, middle, last frame), measures (black, frozen, loudness, clipping, length),
-    each join, what is mended free and what only a new take mends. Free.
+    each join, what is mended free and what only a new take mends.
     """
     kit = kit_of(ctx)
     found = await find_video(kit, video, project)

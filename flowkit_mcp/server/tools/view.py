@@ -79,7 +79,7 @@ async def get_project(
     ctx: Ctx,
     project: str,
     video: InVideo = None,
-    from_scene: Annotated[int, Field(ge=1, description="First scene of the page")] = 1,
+    from_scene: Annotated[int, Field(ge=1)] = 1,
     detail: Detail = "concise",
 ) -> CallToolResult:
     """The state of a production: cast, videos, and what each scene's slots hold: done, stale (made from a
