@@ -187,6 +187,7 @@ class FakeProvider:
             credits_after=self.credits - self.charged,
             inline=self._media(line) if self._inline(line) else None,
             warnings=self.warnings,
+            existed=isinstance(line.brief, UpscaleBrief) and self.inline_clips,
         )
 
     def _inline(self, line: Accepted) -> bool:

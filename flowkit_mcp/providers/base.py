@@ -91,6 +91,8 @@ class Submission(_Frozen):
     inline: bytes | None = Field(default=None, repr=False)
     #: What Flow was seen to do differently from what was asked, in sentences. The job goes on.
     warnings: tuple[str, ...] = ()
+    #: It had been made before, so that nothing needs to have been charged; the balance tells.
+    existed: bool = False
 
 
 class RemoteMedia(_Frozen):

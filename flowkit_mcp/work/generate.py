@@ -7,6 +7,7 @@ says what the next leader does.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from flowkit_mcp.domain.models import Account, Gate, Job, JobState, MediaKind, Operation
 from flowkit_mcp.domain.money import Budget
@@ -203,6 +204,10 @@ class PaidPath:
         if inline:
             await shop.replies.keep(op, submission)
             shop.on_step("reply_kept")
+        reply: dict[str, Any] = {"inline": True} if inline else {}
+        left, before = submission.credits_after, op.credits_before
+        if submission.existed and left is not None and before is not None and left >= before:
+            reply["charged"] = "no"
         now = shop.clock.now()
         at_once = inline or media_of_job(job) is MediaKind.IMAGE
         pace = shop.providers[job.provider].capabilities
@@ -214,7 +219,7 @@ class PaidPath:
                 remote_id=submission.remote_id,
                 credits_after=submission.credits_after,
                 now=now,
-                reply={"inline": True} if inline else None,
+                reply=reply or None,
             )
             for text in submission.warnings:
                 await jobs.log(tx, job.id, "warning", now, operation=op.id, text=text)

@@ -67,6 +67,11 @@ def sources_of(request: PaidRequest) -> dict[str, str | None]:
             return {"made_from_id": request.base_take_id}
 
 
+def cost_of(op: Operation) -> int:
+    """What an accepted call took, in credits: its price, unless the provider was seen to take nothing."""
+    return 0 if (op.reply or {}).get("charged") == "no" else op.credits_estimate
+
+
 def projects_of(due: Sequence[tuple[Job, Operation]]) -> dict[str, str]:
     """Where these were ordered, by remote id: whoever polls need not be who sent them."""
     told = {op.remote_id: op.brief.get("project") for _, op in due if op.remote_id}
@@ -155,8 +160,8 @@ class Recorder:
 
     async def _reply_lost(self, job: Job, op: Operation) -> None:
         """Its media were on this disk alone. What cost nothing is made again, once (docs/decisions/0012)."""
-        if op.credits_estimate:
-            await self._ask(job, "REPLY_LOST", REPLY_LOST.format(credits=op.credits_estimate))
+        if cost := cost_of(op):
+            await self._ask(job, "REPLY_LOST", REPLY_LOST.format(credits=cost))
             return
         lost = GenerationFailed(
             "the media came with the reply and are gone from this library; they cost nothing",
@@ -312,7 +317,7 @@ class Recorder:
                 job_id=job.id,
                 model=request.model,
                 prompt=getattr(request, "prompt", None),
-                credits=op.credits_estimate,
+                credits=cost_of(op),
                 params=request.model_dump(mode="json", exclude={"prompt", "kind", "project_id"}),
                 **sources_of(request),
                 **place,
@@ -330,7 +335,7 @@ class Recorder:
                 "succeeded",
                 message=" ".join(_sentence(note) for note in notes) or None,
                 take_id=take.id,
-                credits=op.credits_estimate,
+                credits=cost_of(op),
                 progress=1.0,
                 data={"take": take.id},
             )

@@ -55,6 +55,8 @@ async def test_a_larger_clip_that_exists_already_comes_with_the_reply(
     provider.polled.clear()
     result = good(await scene.execute_upscale_video(H))
     assert provider.polled == [] and result.media_id == provider.ledger[-1].remote_id
+    assert result.credits == 3, "the balance fell, so it was charged all the same"
+    assert provider.charged == (await kit.status()).spent_credits == 15
 
 
 async def test_the_media_are_on_disk_before_the_call_counts_as_submitted(

@@ -30,7 +30,7 @@ from flowkit_mcp.providers.flow.calls import Calls
 from flowkit_mcp.providers.flow.envelope import Unreadable
 from flowkit_mcp.providers.flow.fetch import unpacked
 from flowkit_mcp.providers.flow.ids import Handle, Seeds, derived, lost_inline, media_id, upscaled
-from flowkit_mcp.providers.flow.records import MediaRecord, NoMedia, Records
+from flowkit_mcp.providers.flow.records import MediaRecord, NoMedia, Records, Status
 from flowkit_mcp.providers.flow.table import Table
 
 _FRAMES = 24  #: a second
@@ -184,11 +184,14 @@ def read(
     else:
         raise errors.nothing_created()
     told = next((record for record in records if record.id == remote), None)
+    made = inline is not None or (told is not None and told.status == Status.SUCCESSFUL)
     return Submission(
         remote_id=remote,
         credits_after=answer.credits,
         inline=inline,
         warnings=readback.warnings(brief, told) if brief and told else (),
+        # a larger clip takes minutes, unless it is there already (flow-wire §8)
+        existed=made and media is MediaKind.VIDEO and source is not None,
     )
 
 

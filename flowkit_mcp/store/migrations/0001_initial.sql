@@ -189,7 +189,8 @@ CREATE TABLE leader (
 CREATE VIEW ledger AS                       -- one row a call that may cost: what it took, what came back, what nobody knows
   SELECT o.id, o.intended_at, j.project_id, j.video_id, j.scene_id, s.display_order AS scene, j.character_id,
          j.orientation, j.stage, o.job_id, j.kind, o.provider, o.account, o.state, o.credits_estimate AS price,
-         CASE WHEN o.state IN ('intended','submitted','done','unknown','abandoned')
+         CASE WHEN (o.state IN ('intended','submitted','done','unknown','abandoned')
+                    AND coalesce(json_extract(o.reply, '$.charged'), '') <> 'no')   -- it was there already
                 OR (o.state = 'failed' AND json_extract(o.reply, '$.charged') IN ('yes','unknown'))
               THEN o.credits_estimate ELSE 0 END AS credits,
          CASE WHEN o.state = 'failed' AND json_extract(o.reply, '$.charged') = 'refunded'
