@@ -60,8 +60,8 @@ class Painter(FakeProvider):
     held: set[str] = field(default_factory=set[str])
     renderer: Renderer = field(default_factory=Renderer)
 
-    async def poll(self, remote_ids: Any, media: Any) -> Any:
-        found = dict(await super().poll(remote_ids, media))
+    async def poll(self, *asked: Any) -> Any:
+        found = dict(await super().poll(*asked))
         for line in self.ledger:
             if line.remote_id in self.held:
                 found.pop(line.remote_id, None)
