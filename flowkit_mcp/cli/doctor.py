@@ -23,7 +23,7 @@ from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.models import Gate, JobState
 from flowkit_mcp.errors import FlowKitError, LibraryTrouble
-from flowkit_mcp.media.binaries import find_ffmpeg, version
+from flowkit_mcp.media.binaries import find_ffmpeg, lacking, version
 from flowkit_mcp.simulator.chromium_find import NoChromium, chromium_version, find_chromium
 from flowkit_mcp.store.engine import Damaged, has_wal_reset_bug, sqlite_version
 from flowkit_mcp.store.migrate import newest, schema_version
@@ -114,8 +114,16 @@ async def _ffmpeg(settings: Settings) -> Check:
     try:
         binary = find_ffmpeg(settings.ffmpeg)
         found = f"{await version(binary)} at {binary}"
+        missing = await lacking(binary)
     except FlowKitError as error:
         return Check(name="ffmpeg", verdict="broken", found=error.message, next=error.hint)
+    if missing:
+        return Check(
+            name="ffmpeg",
+            verdict="warning",
+            found=f"{found}, built without {', '.join(missing)}",
+            next="The ffmpeg FlowKit brings is used instead where these are needed.",
+        )
     return Check(name="ffmpeg", verdict="ok", found=found)
 
 

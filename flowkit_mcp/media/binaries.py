@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from flowkit_mcp.errors import InvalidSetting, MediaError
@@ -49,3 +51,54 @@ async def version(ffmpeg: Path | str) -> str:
     if words[:2] != ["ffmpeg", "version"] or len(words) < 3:
         raise MediaError(f"{ffmpeg} is not ffmpeg", hint="Correct FLOWKIT_FFMPEG.")
     return words[2]
+
+
+#: What the graphs of `graph.py` are built from, and what they are written with.
+FILTERS = frozenset(
+    "crop fade format fps loop overlay pad scale setparams setpts setsar settb tpad trim xfade".split()
+)
+ENCODER, EDITOR_ENCODER = "libx264", "prores_ks"
+
+
+async def lacking(ffmpeg: Path | str, encoders: Iterable[str] = (ENCODER,)) -> list[str]:
+    """Filters and encoders that FlowKit needs and this ffmpeg was built without; by name.
+
+    Raises:
+        MediaError: it does not run.
+    """
+    filters, coders = await asyncio.gather(
+        output_of([str(ffmpeg), "-hide_banner", "-filters"]),
+        output_of([str(ffmpeg), "-hide_banner", "-encoders"]),
+    )
+    missing = [f"filter {name}" for name in sorted(FILTERS - _names(filters))]
+    return missing + [f"encoder {name}" for name in encoders if name not in _names(coders)]
+
+
+async def able(ffmpeg: Path | str, encoders: Iterable[str]) -> Path | str:
+    """This ffmpeg if it has all that is needed, else the one that FlowKit brings.
+
+    Raises:
+        MediaError: neither has; names what is lacking.
+    """
+    missing = await lacking(ffmpeg, encoders)
+    if not missing:
+        return ffmpeg
+    # late: only where the machine's own ffmpeg is a small one.
+    import imageio_ffmpeg
+
+    try:
+        own = imageio_ffmpeg.get_ffmpeg_exe()
+        if not await lacking(own, encoders):
+            return own
+    except (RuntimeError, MediaError):
+        pass  # told below what is wrong with the one that was asked for
+    raise MediaError(
+        f"{ffmpeg} lacks {', '.join(missing)}, which this film needs",
+        hint="Install a full ffmpeg or set FLOWKIT_FFMPEG to one. Plain cuts of alike clips need none.",
+    )
+
+
+def _names(listed: str) -> frozenset[str]:
+    """The second word of each line: that is how ffmpeg lists what it has."""
+    rows = (line.split() for line in listed.splitlines())
+    return frozenset(row[1] for row in rows if len(row) > 1)

@@ -18,6 +18,7 @@ from flowkit_mcp.domain.cut import Cut, Profile
 from flowkit_mcp.domain.files import MediaFile
 from flowkit_mcp.domain.models import MediaKind
 from flowkit_mcp.errors import InvalidSetting, MediaError
+from flowkit_mcp.media.binaries import EDITOR_ENCODER, ENCODER, able
 from flowkit_mcp.media.encode import encode_pieces
 from flowkit_mcp.media.estimate import Reporter, Stage, estimated
 from flowkit_mcp.media.files import free_bytes, part_beside, settle
@@ -114,6 +115,9 @@ async def merge(
         plan = prepared.plan
         _check_space(to, plan)
         report = Reporter(plan, progress, stage)
+        if plan.encoded_frames:
+            encoder = EDITOR_ENCODER if plan.format.editor else ENCODER
+            ffmpeg = await able(ffmpeg, (encoder,))
         encoded = await encode_pieces(
             plan, prepared.overlays, folder, ffmpeg=ffmpeg, gained=report.encoded
         )

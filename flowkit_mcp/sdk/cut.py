@@ -20,6 +20,7 @@ from flowkit_mcp.sdk.scene import Scene
 from flowkit_mcp.store import takes, trims
 
 CAPTION_DELAY_S = 0.3
+_PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif"})
 
 
 async def complete(
@@ -175,9 +176,18 @@ async def make_thumbnail(
     title: str = "",
     subtitle: str = "",
     at_s: float | None = None,
+    image: str | None = None,
 ) -> Thumbnail:
-    """The best frame of these scenes' clips with words on it, as JPEG. Raises NotReady, MediaError."""
+    """The best frame of these scenes' clips, or a picture of one's own, with words on it, as JPEG.
+
+    Raises:
+        NotReady: there is nothing yet to make it from.
+        InvalidSetting: there is no such picture, or `at_s` with a picture.
+        MediaError: a source is damaged.
+    """
     sources: list[Path] = []
+    if image is not None:
+        sources.append(_own_picture(image, at_s))
     if not scenes:
         raise NotReady("the video has no scenes", hint="Call add_scene first.")
     kit, video = scenes[0].kit, scenes[0].video
@@ -185,7 +195,7 @@ async def make_thumbnail(
         project=scenes[0].project.slug, video=video.slug, orientation=orientation, number=1
     )
     to = film.with_name(f"{video.slug}-{orientation.lower()}-thumbnail.jpg")
-    for scene in scenes:
+    for scene in scenes if image is None else ():
         slots = await scene.slots()
         for stage in (Stage.UPSCALE, Stage.VIDEO, Stage.IMAGE_UPSCALE, Stage.IMAGE):
             slot = slots[orientation, stage]
@@ -198,3 +208,15 @@ async def make_thumbnail(
             hint="Call generate_image or generate_video first.",
         )
     return await thumbnail(sources, to, orientation, title=title, subtitle=subtitle, at_s=at_s)
+
+
+def _own_picture(name: str, at_s: float | None) -> Path:
+    file = Path(name).expanduser()
+    if at_s is not None:
+        raise InvalidSetting("at_s is a moment of a clip", hint="Pass image or at_s, not both.")
+    if not file.is_file() or file.suffix.lower() not in _PICTURES:
+        raise InvalidSetting(
+            f"image: there is no picture {name[:200]}",
+            hint="Give the whole path of a JPEG, PNG or WebP file on this machine.",
+        )
+    return file

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowkit_mcp.errors import InvalidSetting, MediaError
-from flowkit_mcp.media.binaries import find_ffmpeg, version
+from flowkit_mcp.media.binaries import ENCODER, able, find_ffmpeg, lacking, version
 from flowkit_mcp.media.run import run_ffmpeg
 
 ENDLESS = ["-f", "lavfi", "-i", "testsrc2=size=64x64", "-f", "null", "-"]
@@ -109,3 +109,29 @@ def children_named(word: str) -> list[int]:
         except (OSError, IndexError):
             continue
     return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="looks at processes as POSIX does")
+async def test_ffmpeg_gives_way_to_the_persons_own_programs(tmp_path):
+    told = tmp_path / "told"
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\nsleep 0.5\nnice > '{told}'\n", encoding="utf-8")
+    program.chmod(0o755)
+    await run_ffmpeg([str(program)])
+    assert int(told.read_text()) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+
+
+async def test_what_an_ffmpeg_was_built_without_is_named(ffmpeg):
+    assert await lacking(ffmpeg) == []
+    assert await lacking(ffmpeg, ["no_such_coder"]) == ["encoder no_such_coder"]
+    with pytest.raises(MediaError, match="lacks encoder no_such_coder"):
+        await able(ffmpeg, ["no_such_coder"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a script")
+async def test_where_a_small_ffmpeg_lacks_something_the_one_that_is_brought_is_used(tmp_path):
+    small = tmp_path / "ffmpeg"
+    small.write_text("#!/bin/sh\necho ' T.. trim V->V cuts'\n", encoding="utf-8")
+    small.chmod(0o755)
+    assert "filter xfade" in await lacking(small)
+    assert "imageio_ffmpeg" in str(await able(small, (ENCODER,)))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from talk import Talk
 
 from flowkit_mcp.media.probe import probe
@@ -94,3 +95,16 @@ async def test_a_thumbnail_is_made_from_the_clips(talk: Talk) -> None:
     await talk.clips()
     (path,) = (await talk.do("thumbnail", video="Film", title="The lamp"))["paths"]
     assert Path(path).read_bytes().startswith(b"\xff\xd8")
+
+
+async def test_a_thumbnail_is_made_from_a_picture_of_ones_own(talk: Talk, tmp_path: Path) -> None:
+    await talk.production(scenes=1)
+    own = tmp_path / "own.png"
+    Image.new("RGB", (800, 1400), "#336699").save(own)
+    (path,) = (await talk.do("thumbnail", video="Film", image=str(own)))["paths"]
+    with Image.open(path) as made:
+        assert made.size == (1080, 1920)
+        red, green, blue = made.convert("RGB").getpixel((540, 960))
+    assert max(abs(red - 0x33), abs(green - 0x66), abs(blue - 0x99)) < 12
+    assert "image" in await talk.fail("thumbnail", video="Film", image=str(tmp_path / "no.png"))
+    assert "at_s" in await talk.fail("thumbnail", video="Film", image=str(own), at_s=1)

@@ -64,9 +64,7 @@ async def merge(
     video: InVideo = None,
     project: InProject = None,
     orientations: Orientations = None,
-    join: Annotated[
-        Literal["cut", "crossfade", "fade_black"] | None, Field(description="Between all clips")
-    ] = None,
+    join: Literal["cut", "crossfade", "fade_black"] | None = None,
     music: Annotated[str | None, Field(description="Path of a sound file")] = None,
     captions: Annotated[
         Literal["file", "burn"] | None, Field(description="From narration; beside or in the film")
@@ -189,12 +187,14 @@ async def trim(
     beat: Annotated[
         str | None, Field(description="Instead: words of one beat of its sub-clip timing")
     ] = None,
-    clear: Annotated[bool, Field(description="Show all of it again")] = False,
+    clear: bool = False,
     video: InVideo = None,
     project: InProject = None,
     orientations: Orientations = None,
 ) -> CallToolResult:
-    """Show only a part of a scene's clip in the film, exact to the frame. The file stays whole; merge cuts it so."""
+    """Show only a part of a scene's clip in the film, exact to the frame. The file stays whole (clear shows it all
+    again).
+    """
     place = await find_scene(kit_of(ctx), scene, video, project)
     shown: dict[str, str] = {}
     for side in orientations_of(place.video, orientations):
@@ -212,18 +212,23 @@ async def thumbnail(
     ctx: Ctx,
     video: InVideo = None,
     project: InProject = None,
-    title: Annotated[str, Field(max_length=120, description="Words on it")] = "",
+    title: Annotated[str, Field(max_length=120)] = "",
     subtitle: Annotated[str, Field(max_length=200)] = "",
-    scene: Annotated[SceneName | None, Field(description="Only from this one")] = None,
+    scene: SceneName | None = None,
     at_s: Annotated[float | None, Field(ge=0)] = None,
+    image: Annotated[str | None, Field(description="Path of a picture")] = None,
     orientations: Orientations = None,
 ) -> CallToolResult:
-    """Make the picture a film is chosen by, from the best frame of its clips, with words. Free."""
+    """Make the picture a film is chosen by, from the best frame of its clips (or of one scene, or an image), with
+    words. Free.
+    """
     found = await find_video(kit_of(ctx), video, project)
     scenes = [await found.scene(scene)] if scene is not None else await found.get_scenes()
     made: list[Path] = []
     for side in orientations_of(found.row, orientations):
-        result = await make_thumbnail(scenes, side, title=title, subtitle=subtitle, at_s=at_s)
+        result = await make_thumbnail(
+            scenes, side, title=title, subtitle=subtitle, at_s=at_s, image=image
+        )
         made.append(result.path)
     return reply(
         Thumbnails(paths=[str(path) for path in made], next="upload takes it as thumbnail."),

@@ -199,7 +199,7 @@ async def list_jobs(
     before: Annotated[int | None, Field(description="Job number, for older ones")] = None,
     limit: Annotated[int, Field(ge=1, le=50)] = 20,
 ) -> CallToolResult:
-    """Jobs, newest first, with state, credits and files; one job with its whole history. wait follows them."""
+    """Jobs, newest first, with state, credits and files; one job with its whole history."""
     kit = kit_of(ctx)
     if job is not None:
         return reply(*await one_job(kit, job_id(job)))

@@ -114,7 +114,7 @@ async def update_project(
     style: str | None = None,
     archived: Annotated[bool | None, Field(description="Hide it; nothing is deleted")] = None,
 ) -> CallToolResult:
-    """Change a production's texts or style, or archive it. Pictures made before keep the old style."""
+    """Change a production's texts or style, or archive it."""
     values = _given(name=name, description=description, story=story, language=language, style=style)
     if archived is not None:
         values["status"] = ProjectStatus.ARCHIVED if archived else ProjectStatus.ACTIVE

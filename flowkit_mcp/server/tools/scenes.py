@@ -157,7 +157,7 @@ async def remove(
     project: Annotated[str | None, Field(description="Needed for a character")] = None,
 ) -> CallToolResult:
     """Take out a scene, a video, or a character's link to a project. Paid media and the character itself stay in the
-    library. update_project(archived=true) puts a whole project away.
+    library.
     """
     kit = kit_of(ctx)
     if what == "scene":

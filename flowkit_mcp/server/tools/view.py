@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Annotated
 
 from mcp.types import CallToolResult
@@ -12,6 +14,7 @@ from flowkit_mcp.domain.models import Slot, Stage
 from flowkit_mcp.sdk.overview import NOUNS, told_of
 from flowkit_mcp.sdk.project import Project, Video
 from flowkit_mcp.sdk.scene import Scene
+from flowkit_mcp.sdk.sheets import storyboard
 from flowkit_mcp.server.context import Ctx, kit_of
 from flowkit_mcp.server.handles import Detail, InVideo
 from flowkit_mcp.server.results import Film, Result, cut, reply
@@ -81,11 +84,30 @@ async def get_project(
     video: InVideo = None,
     from_scene: Annotated[int, Field(ge=1)] = 1,
     detail: Detail = "concise",
+    picture: Annotated[bool, Field(description="Also the storyboard")] = False,
 ) -> CallToolResult:
     """The state of a production: cast, videos, and what each scene's slots hold: done, stale (made from a
     picture no longer in use), under way or empty. detail="full" adds whole texts, ids and paths.
     """
-    return reply(await look(kit_of(ctx), project, video, from_scene, detail))
+    kit = kit_of(ctx)
+    view = await look(kit, project, video, from_scene, detail)
+    if not picture:
+        return reply(view)
+    drawn = await _storyboard(kit, view)
+    if drawn is None:
+        return reply(view)
+    data = await asyncio.to_thread(drawn.read_bytes)
+    return reply(view, [("storyboard", drawn)], picture=data)
+
+
+async def _storyboard(kit: FlowKit, view: View) -> Path | None:
+    """The pictures of the scenes that this page tells of."""
+    if view.video is None or not view.scenes:
+        return None
+    video = await Video.get(kit, next(v.id for v in view.videos if v.title == view.video))
+    numbers = {told.scene for told in view.scenes}
+    scenes = [scene for scene in await video.get_scenes() if scene.number in numbers]
+    return await storyboard(kit, video.title, scenes, await video.slots())
 
 
 async def look(
