@@ -48,7 +48,7 @@ async def thumbnail(
         sources: clips, of which the sharpest well-lit frame is taken, or one picture.
         to: its place; what is there is replaced.
         orientation: its shape; a source of the other stands before a blurred one of itself.
-        title: words in the middle.
+        title: words, where they cover least of it.
         subtitle: smaller words below them.
         at_s: the second of the first source to take instead of choosing.
 
@@ -77,7 +77,7 @@ def _make(
         if title:
             card = artist.title(Title(text=title, subtitle=subtitle))
             words = load_picture(card.picture, transparent=True)
-            frame.paste(words, (card.x, card.y), words)
+            frame.paste(words, (card.x, _calmest(frame, card.x, card.y, words)), words)
     for quality in (92, 86, 78, 68, 55):
         data = jpeg(frame, quality)
         if len(data) < MAX_BYTES:
@@ -85,6 +85,21 @@ def _make(
     else:
         raise MediaError(f"{to.name} stays above 2 MB", hint="Give another picture.")
     return Thumbnail(save_bytes(data, to), source, moment)
+
+
+def _calmest(frame: Any, x: int, middle: int, words: Any) -> int:
+    """The height at which words cover least: high up, in the middle, or low down, but clear of a player's clock."""
+    # late: Pillow is only needed once there is a picture.
+    from PIL import ImageFilter, ImageStat
+
+    edges = frame.convert("L").filter(ImageFilter.FIND_EDGES)
+    places = (middle, round(frame.height * 0.07), round(frame.height * 0.86) - words.height)
+    fit = [y for y in places if 0 <= y <= frame.height - words.height]
+
+    def covered(y: int) -> float:
+        return ImageStat.Stat(edges.crop((x, y, x + words.width, y + words.height))).mean[0]
+
+    return min(fit, key=covered, default=middle)
 
 
 def _chosen(sources: Sequence[Path], at_s: float | None) -> tuple[Path, float | None, Any]:

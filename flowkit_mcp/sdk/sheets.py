@@ -42,10 +42,8 @@ async def storyboard(
                 items.append(SheetItem(None, label, _missing(held[side, Stage.IMAGE]), side))
                 continue
             clip = held[side, Stage.VIDEO]
-            made = "clip" if clip.filled else "no clip yet"
-            said = f"{NOUNS[shown[0].stage]} {shown[0].take_number} · {made}"
-            if shown[0] is clip:
-                said = f"clip {clip.take_number}"
+            newest = clip if clip.filled else shown[0]
+            said = f"{NOUNS[newest.stage]} {newest.take_number}"
             items.append(SheetItem(kit.media.absolute(shown[0].path or ""), label, said, side))
     if not items:
         return None

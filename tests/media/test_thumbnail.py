@@ -28,7 +28,7 @@ async def test_words_stand_on_an_upright_thumbnail_of_a_lying_picture(tmp_path):
     assert plain.at_s is None
     with Image.open(plain.path) as one, Image.open(named.path) as two:
         assert one.size == two.size == (1080, 1920)
-        middle = (140, 860, 940, 1060)
+        middle = (140, 100, 940, 1800)  # words stand where they cover least
         bright = [sum(image.crop(middle).convert("L").histogram()[250:]) for image in (one, two)]
     assert bright[1] > bright[0] + 3_000
     assert max(plain.path.stat().st_size, named.path.stat().st_size) < MAX_BYTES
@@ -45,3 +45,33 @@ async def test_nothing_and_damaged_pictures_are_refused(tmp_path):
     (tmp_path / "bad.png").write_bytes(b"no picture")
     with pytest.raises(MediaError, match=r"bad\.png"):
         await thumbnail([tmp_path / "bad.png"], tmp_path / "t.jpg", Orientation.VERTICAL)
+
+
+async def test_words_keep_clear_of_what_is_to_be_seen(tmp_path):
+    for busy, clear in ((0.5, (0.0, 0.45)), (0.15, (0.3, 0.9))):
+        picture = tmp_path / "own.png"
+        scene = Image.new("RGB", (1280, 720), "#203040")
+        noise = Image.effect_noise((1280, 240), 120).convert("RGB")
+        scene.paste(noise, (0, round(720 * busy) - 120))
+        scene.save(picture)
+        made = await thumbnail(
+            [picture], tmp_path / f"{busy}.jpg", Orientation.HORIZONTAL, title="The lamp"
+        )
+        with Image.open(made.path) as image:
+            white = image.convert("L").point(lambda level: 255 * (level > 200))
+        rows = [
+            y
+            for y in range(720)
+            if _is_blank(scene, y) and white.crop((0, y, 1280, y + 1)).getbbox()
+        ]
+        assert rows, busy
+        assert clear[0] * 720 <= min(rows) and max(rows) <= clear[1] * 720, (
+            busy,
+            rows[0],
+            rows[-1],
+        )
+
+
+def _is_blank(picture: Image.Image, row: int) -> bool:
+    low, high = picture.convert("L").crop((0, row, picture.width, row + 1)).getextrema()
+    return low == high

@@ -60,7 +60,9 @@ async def flow_library(
     ] = None,
     skip: Annotated[int, Field(ge=0, description="For the next page")] = 0,
 ) -> Proposal:
-    """Look at and tidy up the person's Flow account itself: free, and FlowKit's own library keeps its files. delete_project is for good and asks the person."""
+    """Look at and tidy up the person's Flow account itself: free, and FlowKit's own library keeps its files.
+    delete_project is for good and asks the person.
+    """
     kit = kit_of(ctx)
     library = FlowLibrary(kit, patience_s=PATIENCE_S)
     planned = await library.plan(action, project, tuple(items), title)  # says what is missing
