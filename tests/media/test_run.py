@@ -111,16 +111,6 @@ def children_named(word: str) -> list[int]:
     return found
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="looks at processes as POSIX does")
-async def test_ffmpeg_gives_way_to_the_persons_own_programs(tmp_path):
-    told = tmp_path / "told"
-    program = tmp_path / "ffmpeg"
-    program.write_text(f"#!/bin/sh\nsleep 0.5\nnice > '{told}'\n", encoding="utf-8")
-    program.chmod(0o755)
-    await run_ffmpeg([str(program)])
-    assert int(told.read_text()) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
-
-
 async def test_what_an_ffmpeg_was_built_without_is_named(ffmpeg):
     assert await lacking(ffmpeg) == []
     assert await lacking(ffmpeg, ["no_such_coder"]) == ["encoder no_such_coder"]
