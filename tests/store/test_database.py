@@ -112,8 +112,10 @@ def test_eight_processes_starting_at_once_apply_each_migration_once(tmp_path: Pa
     answers = [results.get(timeout=60) for _ in processes]
     for process in processes:
         process.join(60)
-    whole = str([version for version, _ in migrations()])
-    assert sorted(map(str, answers)) == sorted([whole, *["[]"] * 7]), answers
+    assert not [answer for answer in answers if isinstance(answer, str)], answers
+    # one may apply the first and another the second: between the two anybody may come
+    applied = sorted(version for answer in answers for version in answer)
+    assert applied == [version for version, _ in migrations()], answers
 
 
 async def test_a_newer_library_is_refused(tmp_path: Path) -> None:

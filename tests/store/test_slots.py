@@ -270,6 +270,24 @@ async def test_names_are_handles_and_ambiguity_names_the_ids(studio: Studio) -> 
         await catalog.character(studio.db, "nobody")
 
 
+async def test_the_flat_views_tell_on_which_picture_a_clip_ends_and_what_a_character_looks_like(
+    studio: Studio,
+) -> None:
+    one, two = await studio.scene("one"), await studio.scene("two")
+    start, end = await studio.take(one, Stage.IMAGE), await studio.take(two, Stage.IMAGE)
+    await studio.take(one, Stage.VIDEO, source=start, end=end)
+    first, second = await studio.db.all("SELECT * FROM scene_flat ORDER BY display_order")
+    assert first["horizontal_end_scene_media_id"] == second["horizontal_image_media_id"] == "r-id-1"
+    assert (first["vertical_end_scene_media_id"], second["horizontal_end_scene_media_id"]) == (
+        None,
+        None,
+    )
+    async with studio.db.transaction() as tx:
+        await catalog.add_character(tx, {"name": "Mai"}, id="c", slug="mai", now=1)
+    (mai,) = await studio.db.all("SELECT * FROM character_flat")
+    assert (mai["name"], mai["entity_type"], mai["media_id"]) == ("Mai", "character", None)
+
+
 async def test_the_flat_views_show_what_an_earlier_tool_showed(studio: Studio) -> None:
     scene = await studio.scene("s")
     image = await studio.take(scene, Stage.IMAGE)

@@ -271,8 +271,21 @@ CREATE VIEW scene_flat AS                   -- one row a scene, a column per ori
          max(CASE WHEN f.orientation = 'HORIZONTAL' AND f.stage = 'image' THEN f.status END) AS horizontal_image_status,
          max(CASE WHEN f.orientation = 'HORIZONTAL' AND f.stage = 'video' THEN f.status END) AS horizontal_video_status,
          max(CASE WHEN f.orientation = 'HORIZONTAL' AND f.stage = 'upscale' THEN f.status END) AS horizontal_upscale_status,
-         s.trim_start, s.trim_end, s.created_at, s.updated_at
-    FROM scene s JOIN slot_status f ON f.scene_id = s.id WHERE s.removed_at IS NULL GROUP BY s.id;
+         max(CASE WHEN f.orientation = 'VERTICAL' AND f.stage = 'video' THEN e.media_id END) AS vertical_end_scene_media_id,
+         max(CASE WHEN f.orientation = 'HORIZONTAL' AND f.stage = 'video' THEN e.media_id END) AS horizontal_end_scene_media_id,
+         s.trim_start, s.trim_end, max(CASE WHEN f.stage = 'video' AND f.url IS NOT NULL THEN a.duration_ms END) / 1000.0 AS duration,
+         s.created_at, s.updated_at
+    FROM scene s JOIN slot_status f ON f.scene_id = s.id
+    LEFT JOIN asset a ON a.id = f.asset_id
+    LEFT JOIN take c ON c.id = f.take_id AND f.url IS NOT NULL
+    LEFT JOIN slot_status e ON e.take_id = c.ends_on_id
+   WHERE s.removed_at IS NULL GROUP BY s.id;
+
+CREATE VIEW character_flat AS               -- one row a character with the reference image in use
+  SELECT c.id, c.name, c.entity_type, c.description, c.image_prompt, c.voice_description, a.path AS reference_image_url,
+         (SELECT r.remote_id FROM asset_remote r WHERE r.asset_id = a.id AND r.gone_at IS NULL
+           ORDER BY r.created_at DESC LIMIT 1) AS media_id, c.created_at, c.updated_at
+    FROM character c LEFT JOIN take t ON t.character_id = c.id AND t.selected = 1 LEFT JOIN asset a ON a.id = t.asset_id;
 
 CREATE VIEW video_flat AS                   -- one row a video with its newest films and its publication
   SELECT v.id, v.project_id, v.title, v.description, v.display_order,
