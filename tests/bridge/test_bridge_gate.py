@@ -11,10 +11,11 @@ import pytest
 from bridge_world import World, bare
 
 from flowkit_mcp.bridge.gate import MAX_OPENING, MAX_STRANGERS
-from flowkit_mcp.bridge.protocol import EXTENSION_ID, ORIGIN
+from flowkit_mcp.bridge.protocol import EXTENSION_ID, ORIGIN, Hello
 from flowkit_mcp.bridge.session import Patience
 from flowkit_mcp.errors import Conflict
 
+GOOD_HELLO = Hello(protocol=1, instance="0" * 32, nonce="0" * 64).model_dump_json()
 OTHER_ID = "abcdefghijklmnopabcdefghijklmnop"
 
 
@@ -56,6 +57,7 @@ async def answer_to(port: int, request: bytes) -> tuple[bytes, bytes]:
 async def test_the_extension_s_own_origin_host_and_path_open_the_gate(world: World) -> None:
     head, _ = await answer_to(world.port, upgrade(world.port))
     assert head.startswith(b"HTTP/1.1 101 ")
+    assert b"server:" not in head.lower()
 
 
 @pytest.mark.parametrize(
@@ -185,6 +187,8 @@ async def test_a_fifth_stranger_costs_the_oldest_its_place(world: World) -> None
 
 
 async def test_a_flood_of_silent_sockets_does_not_lock_the_extension_out(world: World) -> None:
+    world.patience = Patience(handshake_s=60)  # so that none of them is closed for its silence
+    await world.lead(port=0)
     flood = [
         await asyncio.open_connection("127.0.0.1", world.port) for _ in range(MAX_OPENING + 40)
     ]
@@ -218,6 +222,8 @@ async def test_a_frame_over_4_kib_before_the_proof_ends_the_connection(world: Wo
     "frame",
     [
         b"\x00\x01",
+        GOOD_HELLO.encode(),
+        f'{GOOD_HELLO[:-1]},"etc":1}}',
         "{",
         "[]",
         "null",

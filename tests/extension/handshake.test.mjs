@@ -59,7 +59,7 @@ const rogues = {
   "a call before it proved itself": () => JSON.stringify({ type: "call", id: "a", generation: 1, lane: "labs", name: "n", args: {}, timeout_s: 1 }),
   "our own hello": (hello) => JSON.stringify(hello),
   "no JSON": () => "hi",
-  "five kilobytes": () => JSON.stringify({ type: "pong", at: 1 }).padEnd(5000, " "),
+  "five kilobytes": async (hello, key) => (await challenge(hello, key)).padEnd(5000, " "),
 };
 for (const [what, answer] of Object.entries(rogues)) {
   test(`to a server with ${what} nothing is said after hello`, async () => {
