@@ -21,7 +21,7 @@ export function draw(state, pairingWanted) {
   drawApprovals(state.approvals, state.flow);
   drawHosts(state.hosts);
   drawTrouble(state.trouble);
-  drawFlow(state.flow, paired);
+  drawFlow(state.flow, paired && state.hosts.length === 0);
   drawWork(state, paired);
   drawLog(state, paired);
   drawAbout(state, paired);
@@ -136,7 +136,8 @@ function drawTrouble(trouble) {
   setLine($("trouble-code"), trouble.code);
 }
 
-function drawFlow(flow, paired) {
+/** @param {boolean} first whether nothing else comes first: pairing, or a permission */
+function drawFlow(flow, first) {
   const said = words.flowWords(flow);
   show($("flow"), true);
   $("flow").dataset.tone = said.tone;
@@ -154,8 +155,8 @@ function drawFlow(flow, paired) {
   show($("use-account"), flow.other !== null);
   show($("open-flow"), said.open);
   show($("show-tab"), said.show);
-  $("open-flow").classList.toggle("primary", said.open && paired); // before that, pairing comes first
-  $("show-tab").classList.toggle("primary", said.show && said.tone !== "good" && !flow.other);
+  $("open-flow").classList.toggle("primary", said.open && first);
+  $("show-tab").classList.toggle("primary", said.show && said.tone !== "good" && !said.open && !flow.other && first);
 }
 
 function drawWork(state, paired) {
