@@ -12,7 +12,7 @@ PYTEST := $(RUN) pytest -q --no-header
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo demo-browser test test-slow test-all test-crash test-browser chaos check format tool-table skill-errors mcpb wheel setup clean
+.PHONY: help demo demo-browser test test-slow test-all test-crash test-media test-browser chaos check format tool-table skill-errors mcpb wheel setup clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-all: test test-slow ## Both
 
 test-crash: setup ## Only the tests that kill real processes
 	@$(PYTEST) -m crash $(ARGS)
+
+test-media: setup ## Only the tests of clips and films; FLOWKIT_FFMPEG=… runs them with another ffmpeg
+	@$(PYTEST) -n auto --dist loadfile tests/media $(ARGS)
 
 test-browser: setup ## Only the tests in a real Chromium with the extension
 	@$(PYTEST) -m browser $(ARGS)

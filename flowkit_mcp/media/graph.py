@@ -111,7 +111,7 @@ def _h264(film: Format) -> Mapping[str, Any]:
     return {
         "c:v": "libx264",
         "preset": "veryfast",
-        "crf": 15,
+        "crf": 14,
         "profile:v": "high",
         "g": 2 * FPS,
         "x264-params": f"sps-id={film.parameter_id}:stitchable=1",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ BURST = "aevalsrc='if(lt(t,0.1),0.5*sin(2*PI*1000*t),0)'"
 
 @pytest.fixture(scope="session")
 def ffmpeg() -> Path:
-    return find_ffmpeg()
+    """The one on PATH; FLOWKIT_FFMPEG names another, so that the suite can be run with either build."""
+    named = os.environ.get("FLOWKIT_FFMPEG")
+    return find_ffmpeg(Path(named) if named else None)
 
 
 @pytest.fixture(scope="session")
