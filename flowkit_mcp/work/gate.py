@@ -32,6 +32,8 @@ class Gatekeeper:
     def __init__(self, db: Database, clock: Clock) -> None:
         self._db = db
         self._clock = clock
+        #: How many of a provider's failures in a row are looks and downloads.
+        self._reading: dict[str, int] = {}
 
     def lets_submit(self, state: ProviderState) -> bool:
         """Open, or due for one probe after a pause."""
@@ -71,9 +73,12 @@ class Gatekeeper:
             failures=state.failures + failed,
         )
 
-    async def count_failure(self, tx: Tx, provider: str, error: FlowKitError) -> None:
-        """A call went wrong without a reason against others; the third in a row pauses."""
+    async def count_failure(
+        self, tx: Tx, provider: str, error: FlowKitError, *, reading: bool = False
+    ) -> None:
+        """A call went wrong without a reason against others; the third in a row pauses. `reading`: one that is free."""
         state = await self._state(tx, provider)
+        self._reading[provider] = self._reading.get(provider, 0) + reading
         failures = state.failures + 1
         over = failures - FAILURES_BEFORE_PAUSE
         if over < 0 or waits_for_person(state):
@@ -102,10 +107,20 @@ class Gatekeeper:
     async def went_well(self, tx: Tx, provider: str, *, accepted: bool = False) -> None:
         """A call was answered as it should: close the book on failures. An accepted probe opens."""
         state = await self._state(tx, provider)
+        self._reading.pop(provider, None)
         if accepted and state.probing:
             await operations.set_gate(tx, provider, Gate.OPEN, now=self._clock.now())
         elif state.failures:
             await self._set(tx, state, failures=0)
+
+    async def read_well(self, provider: str) -> None:
+        """A look was answered: those that were not are no row any more. What was refused to submits stays counted."""
+        looks = self._reading.pop(provider, 0)
+        if looks:
+            async with self._db.transaction() as tx:
+                state = await self._state(tx, provider)
+                if state.gate is Gate.OPEN:
+                    await self._set(tx, state, failures=max(0, state.failures - looks))
 
     async def account_seen(self, provider: str) -> None:
         """The account can be read, so somebody is signed in. If calls are refused all the same, a person must look."""

@@ -97,6 +97,7 @@ class Recorder:
                 await shop.fail(job, error, Verb.POLL, counts=number == 0)
             return
         shop.on_step("polled")
+        await shop.gate.read_well(provider.name)
         async with asyncio.TaskGroup() as group:  # if one is replaced, all are
             for job, op in due:
                 group.create_task(self._one(provider, job, op, progress))

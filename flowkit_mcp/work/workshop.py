@@ -189,7 +189,7 @@ class Workshop:
             await self._decide(tx, job, op, known, decision, verb)
             transient = isinstance(decision, Retry) and isinstance(known, Transient)
             if transient and counts and job.provider in self.providers:
-                await self.gate.count_failure(tx, job.provider, known)
+                await self.gate.count_failure(tx, job.provider, known, reading=verb.reads)
 
     async def _decide(
         self,

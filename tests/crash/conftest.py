@@ -24,6 +24,14 @@ def walk_kills(request: pytest.FixtureRequest) -> int:
     return int(str(request.config.getoption("--kills", default=120)))
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A long walk may take as long as it takes; a marker that a fixture adds comes too late."""
+    kills = int(str(config.getoption("--kills", default=120)))
+    for item in items:
+        if "walk_kills" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(300 + 4 * kills))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if TALLY.jobs:
         terminalreporter.write_line(f"crash: {TALLY}")

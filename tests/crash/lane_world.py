@@ -28,6 +28,7 @@ from tally import TALLY
 from flowkit_mcp import FlowKit, Orientation, Project, Scene
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Job, JobState
+from flowkit_mcp.errors import Conflict
 from flowkit_mcp.providers.flow.ids import Seeds
 from flowkit_mcp.store.database import Database
 from flowkit_mcp.store.lock import LeaderLock
@@ -304,18 +305,22 @@ class LaneWorld:
         return [Job.model_validate(row) for row in rows]
 
     def answer_questions(self) -> int:
-        """As a person who looks into Flow first; how many there were."""
+        """As a person who looks into Flow first; how many there were. One may be cancelled meanwhile."""
         asked = [job for job in self.unfinished() if job.state is JobState.NEEDS_ATTENTION]
         charges = {entry["seed"]: entry["media_id"] for entry in self.charges()}
         for job in asked:
-            live = [op for op in self.calls(job.id) if op["state"] == "unknown"]
-            if not live:
-                self.ask(lambda kit, id=job.id: kit.resolve(id, "retry"))
-            elif seen := charges.get(Seeds.parse(live[0]["client_ref"]).media):
-                self.ask(lambda kit, id=job.id, seen=seen: kit.resolve(id, "attach", seen))
-            else:
-                self.ask(lambda kit, id=job.id: kit.resolve(id, "submit_again"))
+            with contextlib.suppress(Conflict):
+                self._answer(job, charges)
         return len(asked)
+
+    def _answer(self, job: Job, charges: dict[str, str]) -> None:
+        live = [op for op in self.calls(job.id) if op["state"] == "unknown"]
+        if not live:
+            self.ask(lambda kit, id=job.id: kit.resolve(id, "retry"))
+        elif seen := charges.get(Seeds.parse(live[0]["client_ref"]).media):
+            self.ask(lambda kit, id=job.id, seen=seen: kit.resolve(id, "attach", seen))
+        else:
+            self.ask(lambda kit, id=job.id: kit.resolve(id, "submit_again"))
 
 
 @contextmanager

@@ -190,9 +190,3 @@ def test_no_order_of_kills_faults_and_cancels_pays_twice_or_loses_a_take_in_eith
     with ThreadPoolExecutor(len(worlds)) as pool:
         for told in [pool.submit(walk, *world) for world in worlds]:
             told.result()
-
-
-@pytest.fixture(autouse=True)
-def _time_for_all(request: pytest.FixtureRequest, walk_kills: int) -> None:
-    """A long walk may take as long as it takes."""
-    request.node.add_marker(pytest.mark.timeout(300 + 4 * walk_kills))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from collections.abc import Mapping, Sequence
 
@@ -269,3 +270,32 @@ async def test_nothing_is_submitted_for_an_account_that_has_not_been_read(
     (op,) = await operations.operations(kit.db, result.job_id)
     assert op.account == "somebody else"
     assert provider.ledger[-1].brief.start == "upload-1"  # type: ignore[union-attr]
+
+
+async def test_looks_that_fail_now_and_then_among_many_that_do_not_pause_nothing(
+    kit: FlowKit, provider: FakeProvider
+) -> None:
+    """Three failures in a row pause; a look that was answered ends the row, though nothing is done yet."""
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    provider.looks_until_done = 5
+    poll = provider.poll
+    looks = itertools.count()
+
+    async def shaky(ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
+        if next(looks) % 2:
+            raise Transient("the look went wrong")
+        return await poll(ids, media)
+
+    provider.poll = shaky  # type: ignore[method-assign]
+    paused: list[ProviderState] = []
+    job = await scene.generate_video(H)
+    version = await kit.db.version()
+    while not (await kit.job(job.id)).state.final:
+        state = await kit.provider_state()
+        if state is not None and state.gate is not Gate.OPEN:
+            paused.append(state)
+        version = await kit.db.changed(version, 5)
+    assert (await kit.job(job.id)).state is JobState.SUCCEEDED
+    assert next(looks) >= 9 and paused == []
