@@ -118,7 +118,7 @@ class Studio:
             return _refused("wrong address")
         given = request.query_params.get("token")
         if given is not None:
-            if self._token is None or not secrets.compare_digest(given, self._token):
+            if self._token is None or not _same(given, self._token):
                 return _refused("this link has been used; run flowkit-mcp studio again")
             self._token = None
             return self._welcome(request)
@@ -144,7 +144,7 @@ class Studio:
         return answer
 
     def _known(self, request: Request) -> bool:
-        return secrets.compare_digest(request.cookies.get(self._cookie, ""), self._session)
+        return _same(request.cookies.get(self._cookie, ""), self._session)
 
     def _allowed(self, request: Request) -> bool:
         """A request of our own page, and of nobody else's."""
@@ -251,6 +251,11 @@ class Studio:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _same(given: str, secret: str) -> bool:
+    """As bytes, since Python compares no other text than ASCII in constant time."""
+    return secrets.compare_digest(given.encode(), secret.encode())
 
 
 def _refused(why: str) -> Response:

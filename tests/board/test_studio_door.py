@@ -29,7 +29,9 @@ async def test_the_link_lets_one_browser_in_once(tmp_path: Path) -> None:
     async with world(tmp_path) as at:
         link = at.studio.link
         async with httpx2.AsyncClient(trust_env=False) as stranger:
-            assert (await stranger.get(f"{address(at)}/?token=guessed")).status_code == 403
+            for guess in ("guessed", "", "%C3%A9", "%00"):
+                tried = await stranger.get(f"{address(at)}/?token={guess}")
+                assert tried.status_code == 403
             assert (await stranger.get(f"{address(at)}/")).status_code == 403
             async with let_in(at) as client:
                 cookie = client.cookies.jar
