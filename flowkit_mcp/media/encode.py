@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowkit_mcp.errors import MediaError
@@ -18,6 +19,17 @@ from flowkit_mcp.media.run import run_ffmpeg
 
 #: Told how many frames a piece has gained.
 Gained = Callable[[float], None]
+
+
+@dataclass
+class _Work:
+    """What one ffmpeg does: `final` is named after all that it is made of, `part` is its name until it is whole."""
+
+    piece: Piece
+    final: Path
+    part: Path
+    argv: list[str]
+    places: list[int] = field(default_factory=list[int])  #: in the plan's pieces
 
 
 async def encode_pieces(
@@ -35,18 +47,23 @@ async def encode_pieces(
     Raises:
         MediaError: ffmpeg failed, or a piece is not as long as planned.
     """
-    todo = [(place, piece) for place, piece in enumerate(plan.pieces) if not piece.copied]
     for left in folder.glob("piece-*.part.*"):
         left.unlink()
-    side_by_side = max(1, min(os.cpu_count() or 1, len(todo), 4))
+    side_by_side = _side_by_side(plan)
     turn = asyncio.Semaphore(side_by_side)
     made: dict[int, Clip] = {}
+    # Alike pieces, as of a clip that comes again and again, are one file: encoded once, never by two at a time.
+    alike: dict[Path, _Work] = {}
+    for place, piece in enumerate(plan.pieces):
+        if not piece.copied:
+            work = _work(plan, piece, overlays, folder, ffmpeg, side_by_side)
+            alike.setdefault(work.final, work).places.append(place)
 
-    async def one(place: int, piece: Piece) -> None:
+    async def one(work: _Work) -> None:
         async with turn:
-            made[place] = await _encode(plan, piece, overlays, folder, ffmpeg, gained, side_by_side)
+            made.update(dict.fromkeys(work.places, await _encode(plan, work, gained)))
 
-    tasks = [asyncio.create_task(one(place, piece)) for place, piece in todo]
+    tasks = [asyncio.create_task(one(work)) for work in alike.values()]
     try:
         for task in tasks:
             await task
@@ -57,53 +74,59 @@ async def encode_pieces(
     return made
 
 
-async def _encode(
+def _side_by_side(plan: Plan) -> int:
+    pieces = sum(not piece.copied for piece in plan.pieces)
+    return max(1, min(os.cpu_count() or 1, pieces, 4))
+
+
+def _work(
     plan: Plan,
     piece: Piece,
     overlays: Sequence[Overlay],
     folder: Path,
     ffmpeg: Path | str,
-    gained: Gained,
     side_by_side: int,
-) -> Clip:
-    threads = 1 if side_by_side > 1 else 0
+) -> _Work:
     argv = encode_piece(
         piece,
         folder / "piece",
         ffmpeg=ffmpeg,
         film=plan.format,
         overlays=overlays,
-        threads=threads,
+        threads=1 if side_by_side > 1 else 0,
     )
     suffix = ".mov" if plan.format.editor else ".mp4"
     final = folder / f"piece-{_key(argv, piece)}{suffix}"
-    if final.exists():
-        clip = await probe(final)
-        gained(piece.frames)
-        return clip
     # A name of this run's own: what a killed one left may still be written to for a moment.
     part = final.with_name(f"{final.stem}.{secrets.token_hex(3)}.part{suffix}")
-    argv = [
-        f"file:{part.absolute()}" if a == f"file:{(folder / 'piece').absolute()}" else a
-        for a in argv
-    ]
+    nameless = f"file:{(folder / 'piece').absolute()}"
+    named = [f"file:{part.absolute()}" if a == nameless else a for a in argv]
+    return _Work(piece, final, part, named)
+
+
+async def _encode(plan: Plan, work: _Work, gained: Gained) -> Clip:
+    piece, times = work.piece, len(work.places)
+    if work.final.exists():
+        clip = await probe(work.final)
+        gained(times * piece.frames)
+        return clip
     done = 0.0
 
     def note(share: float) -> None:
         nonlocal done
-        gained(share * piece.frames - done)
+        gained(times * (share * piece.frames - done))
         done = share * piece.frames
 
     pixels = plan.format.width * plan.format.height
     await run_ffmpeg(
-        argv,
+        work.argv,
         frames=piece.frames,
         progress=note,
         limit_s=60 + 0.5 * (piece.frames + 2 * 24) * (1 + pixels / 1e6),
     )
     names = ", ".join(sorted({run.shot.clip.path.name for run in piece.runs}))
     try:
-        clip = await probe(part)
+        clip = await probe(work.part)
     except MediaError as error:  # ffmpeg's status says nothing of a disk that was full at its end
         raise MediaError(
             f"encoding {names} did not give a whole file: {error.message}",
@@ -114,9 +137,9 @@ async def _encode(
             f"encoding {names} gave {clip.frames} frames instead of {piece.frames}",
             hint="Fetch or generate the clip again.",
         )
-    gained(piece.frames - done)
-    part.replace(final)
-    return await probe(final)
+    gained(times * (piece.frames - done))
+    work.part.replace(work.final)
+    return await probe(work.final)
 
 
 def _key(argv: Sequence[str], piece: Piece) -> str:

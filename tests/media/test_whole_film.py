@@ -27,6 +27,7 @@ from flowkit_mcp.domain.cut import (
 from flowkit_mcp.errors import InvalidSetting, MediaError
 from flowkit_mcp.media.cards import safe_area
 from flowkit_mcp.media.merge import merge
+from flowkit_mcp.media.run import run_ffmpeg
 
 pytestmark = pytest.mark.media
 
@@ -157,6 +158,29 @@ async def test_cancelling_in_any_stage_leaves_nothing(make_clip, ffmpeg, tmp_pat
         assert list(out.iterdir()) == []
     else:  # it was through before the cancel arrived, which is only possible at the very end
         assert when == "checking" and [path.name for path in out.iterdir()] == ["film.mp4"]
+
+
+async def test_a_join_that_comes_again_is_encoded_once_and_never_by_two_at_a_time(
+    make_clip, ffmpeg, tmp_path, monkeypatch
+):
+    """Alike pieces have one file; the second ffmpeg emptied it under the first."""
+    clips = [make_clip(frames=48, size=SIZE), make_clip(frames=48, size=SIZE, picture="smptebars")]
+    runs = []
+
+    async def counted(argv, **options):
+        runs.append(argv)
+        return await run_ffmpeg(argv, **options)
+
+    monkeypatch.setattr("flowkit_mcp.media.encode.run_ffmpeg", counted)
+    film = await merge(
+        clips * 5,
+        tmp_path / "film.mp4",
+        ffmpeg=ffmpeg,
+        cut=Cut(join=Join(kind=JoinKind.CROSSFADE)),
+    )
+    assert len(runs) == 2, "from one to the other, and back"
+    assert len(set(frame_hashes(film.file.path))) < film.frames / 4
+    assert film.frames == len(frame_hashes(film.file.path))
 
 
 async def test_a_disk_too_small_is_refused_before_anything_is_written(
