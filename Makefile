@@ -28,7 +28,7 @@ test: setup ## The quick suite: no network, no ffprobe, no Node, no browser
 	@$(PYTEST) -n auto -m "$(QUICK)" $(ARGS)
 
 test-slow: setup ## The rest: kills, real encodes, the whole program, Node, Chromium
-	@$(PYTEST) -n auto --dist loadfile -m "not ($(QUICK))" $(ARGS)
+	@$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder -m "not ($(QUICK))" $(ARGS)
 
 test-all: test test-slow ## Both
 

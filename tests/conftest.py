@@ -11,6 +11,33 @@ from fake_provider import FakeProvider
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.config import Settings
 
+#: What takes longest, longest first: begun late it would keep one core busy while the others have nothing left.
+LONG = (
+    "crash/test_lane_matrix.py",
+    "chaos/test_chaos.py",
+    "browser/test_contract_in_chromium.py",
+    "e2e/test_demo.py",
+    "e2e/test_demo_browser.py",
+    "crash/test_lane_walk.py",
+    "browser/test_hostile_web.py",
+    "browser/test_tabs.py",
+    "browser/test_deaths.py",
+    "media/test_odd_clips.py",
+    "crash/test_kill_matrix.py",
+    "stack/test_provider_contract.py",
+    "stack/test_provider_errors.py",
+    "node/test_inspector.py",
+    "sdk/test_every_operation.py",
+    "sdk/test_examples.py",
+    "media/test_whole_film.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, for `--dist loadfile --no-loadscope-reorder`."""
+    place = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path, len(LONG)))
+
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:

@@ -27,6 +27,8 @@ H, V = Orientation.HORIZONTAL, Orientation.VERTICAL
 PAIRS = 17  #: pairs of scenes, the second of which goes on from the first
 MODES: tuple[VideoMode, ...] = ("start_end", "text", "references", "start")
 MOVING = (JobState.QUEUED, JobState.RUNNING, JobState.WAITING)
+#: Every wait is shorter than half a second, so this is a hang even on a busy machine.
+STUCK_S = 120.0
 Ask = Callable[[], Awaitable[Job]]
 
 
@@ -123,12 +125,24 @@ async def _wave(world: Stack, wanted: int, asks: Iterable[Ask]) -> None:
 
 
 async def _until_nothing_moves(world: Stack) -> None:
-    """One look for all jobs, a few times a second: `wait_all` reads each of them after each commit."""
+    """One look for all jobs, a few times a second: `wait_all` reads each of them after each commit.
+
+    Raises AssertionError, with the jobs, when they are to move and none of them has for `STUCK_S`.
+    """
+    clock = asyncio.get_running_loop().time
+    seen, since = "", clock()
     version = await world.kit.db.version()
     while True:
         counts = await jobs.count_by_state(world.kit.db)
         if not any(count for state, count in counts.items() if state in MOVING):
             return
+        if clock() - since > STUCK_S / 2:
+            left = [row for row in await _all(world) if row.state in MOVING]
+            now = "\n".join(
+                f"{row.id} {row.kind} {row.state} {row.reason} {row.run_at}" for row in left
+            )
+            assert now != seen, f"stuck: {now}\nprovider: {await world.kit.provider_state()}"
+            seen, since = now, clock()
         await asyncio.sleep(0.1)
         version = await world.kit.db.changed(version, 1)
 
