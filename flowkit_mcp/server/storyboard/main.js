@@ -45,6 +45,8 @@ class Storyboard {
     this.stage = "image";
     this.peek = null;
     this.calling = false;
+    this.modes = [];
+    this.mode = null;
     this.line = Promise.resolve();
     this.lost = null;
     this.said = null;
@@ -67,7 +69,14 @@ class Storyboard {
     for (const [name, value] of Object.entries((context.styles && context.styles.variables) || {})) {
       if (/^--font-(sans|mono)$/.test(name) && value) root.style.setProperty(name, value);
     }
-    if (context.displayMode) root.dataset.mode = context.displayMode;
+    if (context.availableDisplayModes) this.modes = context.availableDisplayModes;
+    if (context.displayMode) root.dataset.mode = this.mode = context.displayMode;
+    this.soon();
+  }
+
+  // A host may show it larger, or leave it as it is.
+  async resize(mode) {
+    this.context({ displayMode: (await this.link.ask("ui/request-display-mode", { mode })).mode });
   }
 
   // A tool has shown a production, or (review) one video of it by its title.
@@ -331,6 +340,7 @@ function top(app) {
     h("div", { class: "tools" },
       board.orientations.length > 1 && h("div", { class: "sides", role: "group", "aria-label": "Orientation" }, board.orientations.slice().sort().map((one) =>
         h("button", { key: one, "aria-pressed": one === side ? "true" : "false", onclick: () => app.turn_to(one) }, icon(one === "VERTICAL" ? ICONS.tall : ICONS.wide), SIDE_WORDS[one]))),
+      app.modes.includes("fullscreen") && h("button", { key: "mode", onclick: () => app.resize(app.mode === "fullscreen" ? "inline" : "fullscreen") }, app.mode === "fullscreen" ? "Back to the chat" : "Full screen"),
       lacking && action({ class: "primary", key: "missing", off: app.calling, onclick: () => app.make_missing(lacking) }, `Make ${lacking.what}`, price(lacking.credits) && h("span", { class: "cost" }, price(lacking.credits)))));
 }
 
