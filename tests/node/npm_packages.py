@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -11,15 +14,17 @@ NODE = "node@22.23.3"  # newer than what Debian has
 
 
 def npm(folder: str, *packages: str) -> Path:
-    """Installs them unless they are there; the folder with their `node_modules`."""
-    home = BUILD / folder
-    done = home / "installed"
-    wanted = "\n".join(packages)
-    if not done.is_file() or done.read_text(encoding="utf-8") != wanted:
+    """Installs them unless they are there, whole or not at all; the folder with their `node_modules`."""
+    home = BUILD / f"{folder}-{'-'.join(p.rpartition('@')[2] for p in packages)}"
+    if not home.is_dir():
         binary = shutil.which("npm")
         assert binary is not None, "npm is missing; .ci/run installs it"
-        home.mkdir(parents=True, exist_ok=True)
-        quiet = ["--silent", "--no-audit", "--no-fund", "--prefix", str(home)]
-        subprocess.run([binary, "install", *quiet, *packages], check=True, timeout=300)
-        done.write_text(wanted, encoding="utf-8")
+        BUILD.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=BUILD) as work:
+            new = Path(work) / "new"
+            new.mkdir()
+            quiet = ["--silent", "--no-audit", "--no-fund", "--prefix", str(new)]
+            subprocess.run([binary, "install", *quiet, *packages], check=True, timeout=300)
+            with contextlib.suppress(OSError):  # somebody else was quicker
+                os.rename(new, home)
     return home / "node_modules"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from npm_packages import npm
 
 pytestmark = [
     pytest.mark.node,
@@ -19,7 +19,6 @@ pytestmark = [
 ]  # npm may have to fetch the Inspector first
 
 INSPECTOR = "@modelcontextprotocol/inspector@2.12.0"
-ROOT = Path(__file__).parents[2]
 ERAS = ("legacy", "modern")
 IS_ERROR, NOT_PORTABLE = 5, 6  # the Inspector's exit codes
 
@@ -27,27 +26,7 @@ IS_ERROR, NOT_PORTABLE = 5, 6  # the Inspector's exit codes
 @pytest.fixture(scope="session")
 def inspector() -> Path:
     """Installed once beside the checkout; `build/` is not kept in git."""
-    home = ROOT / "build" / "inspector"
-    binary = home / "node_modules" / ".bin" / "mcp-inspector"
-    if not binary.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        npm = shutil.which("npm")
-        assert npm is not None, "npm is missing; .ci/run installs it"
-        subprocess.run(
-            [
-                npm,
-                "install",
-                "--silent",
-                "--no-audit",
-                "--no-fund",
-                "--prefix",
-                str(home),
-                INSPECTOR,
-            ],
-            check=True,
-            timeout=300,
-        )
-    return binary
+    return npm("inspector", INSPECTOR) / ".bin" / "mcp-inspector"
 
 
 class Inspector:
