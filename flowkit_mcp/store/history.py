@@ -7,6 +7,8 @@ from flowkit_mcp.store.database import Reads, rows
 from flowkit_mcp.store.jobs import LIVE
 
 _RECENT = 300
+#: What a job makes; a frame that is cut here says nothing about how long a picture takes at the provider.
+_WHAT = "CASE WHEN j.provider = 'local' THEN j.kind ELSE coalesce(j.stage, j.kind) END"
 #: So many paid takes before the library's own rate of retakes is believed.
 ENOUGH_TAKES = 10
 
@@ -16,7 +18,7 @@ async def took(reads: Reads) -> list[Took]:
     return await rows(
         reads,
         Took,
-        """SELECT coalesce(j.stage, j.kind) AS what, json_extract(j.request, '$.model') AS model,
+        f"""SELECT {_WHAT} AS what, json_extract(j.request, '$.model') AS model,
                   max(0, j.finished_at - coalesce(o.intended_at, j.started_at)) / 1000.0 AS seconds
              FROM (SELECT * FROM job WHERE state = 'succeeded' ORDER BY id DESC LIMIT :recent) j
              LEFT JOIN operation o ON o.job_id = j.id AND o.state = 'done'
@@ -30,7 +32,7 @@ async def under_way(reads: Reads) -> list[UnderWay]:
     return await rows(
         reads,
         UnderWay,
-        f"""SELECT j.id, j.provider, coalesce(j.stage, j.kind) AS what, json_extract(j.request, '$.model') AS model,
+        f"""SELECT j.id, j.provider, {_WHAT} AS what, json_extract(j.request, '$.model') AS model,
                    j.state, j.priority, j.run_at, coalesce(o.intended_at, j.started_at) AS since, j.progress
               FROM (SELECT * FROM job WHERE {LIVE}) j
               LEFT JOIN operation o ON o.job_id = j.id AND o.state IN ('intended','submitted','unknown')""",

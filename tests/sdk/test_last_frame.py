@@ -15,6 +15,7 @@ from flowkit_mcp.errors import InvalidSetting, NotReady
 from flowkit_mcp.providers.base import VideoBrief
 from flowkit_mcp.sdk.cut import trim
 from flowkit_mcp.sdk.plan_check import check_plan
+from flowkit_mcp.store import history
 
 H = Orientation.HORIZONTAL
 
@@ -86,6 +87,13 @@ async def test_asking_again_is_the_same_job_and_another_take_is_asked_for(
     assert (await second.generate_image(H, last_frame=True)).id == job.id, "it is there already"
     await made(second, new_take=True)
     assert await filled(second) == 2
+
+
+async def test_how_long_a_picture_takes_is_not_learned_from_frames(
+    scenes: tuple[Scene, Scene], kit: FlowKit
+) -> None:
+    await made(scenes[1])
+    assert [one.what for one in await history.took(kit.db)] == ["LAST_FRAME", "video", "image"]
 
 
 async def test_a_trimmed_clip_ends_where_it_is_trimmed(
