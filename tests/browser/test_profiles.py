@@ -10,6 +10,7 @@ from playwright.async_api import Page, Playwright, expect
 from stage import CLIP, PAGES, stage
 
 from flowkit_mcp.cli.pair import profiles, revoke
+from flowkit_mcp.domain.models import ProviderState
 
 pytestmark = pytest.mark.browser
 
@@ -21,6 +22,12 @@ async def rename(panel: Page, name: str) -> None:
         await fold.locator("summary").click()
     await panel.get_by_label("Name of this profile").fill(name)
     await panel.get_by_role("button", name="Rename").click()
+
+
+def named(seen: ProviderState) -> tuple[str, list[str]] | None:
+    """The profile in use and those that stand by, as FlowKit knows them."""
+    browser = seen.checks.browser if seen.checks is not None else None
+    return None if browser is None else (browser.label, list(browser.standing_by))
 
 
 async def test_profiles_go_by_the_names_that_the_person_gives_and_are_revoked_alone(
@@ -37,6 +44,7 @@ async def test_profiles_go_by_the_names_that_the_person_gives_and_are_revoked_al
         await rename(second_panel, "Travel")
         headline = second_panel.locator("#headline")
         await expect(headline).to_have_text("Standing by")
+        await at.told(lambda seen: named(seen) == ("Studio", ["Travel"]))  # both have said so
         lines = profiles(at.settings).splitlines()
         assert [line.split()[-1] for line in lines] == ["Studio", "Travel"]
         shown = await first_panel.locator("#instance").inner_text()
