@@ -124,7 +124,7 @@ def look(
     last = clip.frames if frames is None else min(clip.frames, first + frames)
     notes, kept = _Notes(), dict[int, Any]()
     begun = first
-    for place, frame in _decoded(clip, first):
+    for place, frame in _decoded(clip, first, few=frames is not None):
         stop.check()
         if place >= last:
             break
@@ -151,13 +151,16 @@ def look(
     return facts, kept
 
 
-def _decoded(clip: Clip, first: int) -> Iterator[tuple[int, Any]]:
-    """Frames from `first` on, each with its number in the clip."""
+def _decoded(clip: Clip, first: int, *, few: bool) -> Iterator[tuple[int, Any]]:
+    """Frames from `first` on, each with its number in the clip; of `few`, none is decoded ahead."""
     times = sorted(clip.picture.times)
     place = {time: index for index, time in enumerate(times)}
     with opened(clip.path) as container:
         video = container.streams.video[0]
-        video.thread_type = "AUTO"
+        if few:
+            video.codec_context.thread_count = 1
+        else:
+            video.thread_type = "AUTO"
         if first:
             container.seek(times[first], stream=video)
         for frame in container.decode(video):
