@@ -113,8 +113,8 @@ def one(arguments: list[str], library: Path, calls: dict[str, dict[str, Any]]) -
     server = Server(arguments, library)
     try:
         start = server.greet()
-        idle = server.idle_mb()
-        return Measured(start, idle, {tool: server.timed(tool, **a) for tool, a in calls.items()})
+        took = {tool: server.timed(tool, **given) for tool, given in calls.items()}
+        return Measured(start, server.idle_mb(), took)  # everything is loaded by then
     finally:
         server.end()
 
