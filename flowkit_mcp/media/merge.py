@@ -18,7 +18,7 @@ from flowkit_mcp.domain.cut import Cut, Profile
 from flowkit_mcp.domain.files import MediaFile
 from flowkit_mcp.domain.models import MediaKind
 from flowkit_mcp.errors import InvalidSetting, MediaError
-from flowkit_mcp.media.binaries import EDITOR_ENCODER, ENCODER, able
+from flowkit_mcp.media.binaries import EDITOR_ENCODER, ENCODER, able, lacking
 from flowkit_mcp.media.encode import encode_pieces
 from flowkit_mcp.media.estimate import Reporter, Stage, estimated
 from flowkit_mcp.media.files import free_bytes, part_beside, settle
@@ -115,12 +115,7 @@ async def merge(
         plan = prepared.plan
         _check_space(to, plan)
         report = Reporter(plan, progress, stage)
-        if plan.encoded_frames:
-            encoder = EDITOR_ENCODER if plan.format.editor else ENCODER
-            ffmpeg = await able(ffmpeg, (encoder,))
-        encoded = await encode_pieces(
-            plan, prepared.overlays, folder, ffmpeg=ffmpeg, gained=report.encoded
-        )
+        encoded = await _encoded(prepared, folder, ffmpeg, report)
         part = folder / f"film{to.suffix}.part"
         sound = await in_thread(lambda stop: _sound(prepared, folder, stop, report))
         strips = _strips(plan, encoded)
@@ -146,6 +141,25 @@ async def merge(
         sidecars=sidecars,
         blocks=tuple(sound.blocks),
     )
+
+
+async def _encoded(
+    prepared: Prepared, folder: Path, ffmpeg: Path | str, report: Reporter
+) -> dict[int, Clip]:
+    """The pieces that are encoded; where this ffmpeg cannot for what it lacks, by the one that FlowKit brings."""
+    plan, gained = prepared.plan, report.encoded
+    try:
+        return await encode_pieces(plan, prepared.overlays, folder, ffmpeg=ffmpeg, gained=gained)
+    except MediaError as error:
+        encoders = (EDITOR_ENCODER if plan.format.editor else ENCODER,)
+        try:
+            missing = await lacking(ffmpeg, encoders)
+        except MediaError:
+            raise error from None  # it does not even say what it has
+        if not missing:
+            raise
+        other = await able(ffmpeg, encoders)
+    return await encode_pieces(plan, prepared.overlays, folder, ffmpeg=other, gained=gained)
 
 
 def described(prepared: Prepared) -> dict[str, Any]:

@@ -229,6 +229,19 @@ async def test_cancelling_while_encoding_ends_ffmpeg_and_leaves_no_file(make_cli
     assert left_in(out.parent) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in is a script")
+async def test_an_ffmpeg_that_lacks_something_is_replaced_and_the_film_is_made(make_clip, tmp_path):
+    small = tmp_path / "ffmpeg"
+    small.write_text(
+        "#!/bin/sh\ncase \"$*\" in *-filters|*-encoders) echo ' T.. trim V->V cuts';; *) exit 1;; esac\n",
+        encoding="utf-8",
+    )
+    small.chmod(0o755)
+    clips = [make_clip(frames=36), make_clip(frames=24, size="480x270")]
+    film = await merge(clips, tmp_path / "out" / "film.mp4", ffmpeg=small)
+    assert film.frames == 60
+
+
 HOSTILE = [
     "two words.mp4",
     'it\'s "quoted".mp4',
