@@ -78,6 +78,8 @@ class Gatekeeper:
     ) -> None:
         """A call went wrong without a reason against others; the third in a row pauses. `reading`: one that is free."""
         state = await self._state(tx, provider)
+        if reading and state.gate is not Gate.OPEN and (state.resume_at or 0) > self._clock.now():
+            return  # it waits already; looks that fail meanwhile, perhaps the same one again, double nothing
         self._reading[provider] = self._reading.get(provider, 0) + reading
         failures = state.failures + 1
         over = failures - FAILURES_BEFORE_PAUSE

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from fake_provider import QUICK, FakeProvider
@@ -283,10 +284,10 @@ async def test_looks_that_fail_now_and_then_among_many_that_do_not_pause_nothing
     poll = provider.poll
     looks = itertools.count()
 
-    async def shaky(ids: Sequence[str], media: MediaKind) -> Mapping[str, Progress]:
+    async def shaky(ids: Sequence[str], media: MediaKind, *more: Any) -> Mapping[str, Progress]:
         if next(looks) % 2:
             raise Transient("the look went wrong")
-        return await poll(ids, media)
+        return await poll(ids, media, *more)
 
     provider.poll = shaky  # type: ignore[method-assign]
     paused: list[ProviderState] = []
