@@ -36,7 +36,7 @@ def test_every_row_of_parity_says_what_shows_it() -> None:
         if line.startswith("| ") and not line.startswith(("| what |", "|--")):
             cells = [cell.strip() for cell in line.strip("|").split("|")]
             assert len(cells) == 2, line
-            assert re.search(r"issue [B-G]|tests/|^A\b", cells[1]), line
+            assert re.search(r"tests/|benchmarks/", cells[1]) and "issue" not in cells[1], line
 
 
 def test_every_decision_is_listed() -> None:

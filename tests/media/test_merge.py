@@ -207,8 +207,11 @@ async def test_cancelling_while_splicing_leaves_no_file(make_clip, tmp_path):
 async def test_cancelling_while_encoding_ends_ffmpeg_and_leaves_no_file(make_clip, tmp_path):
     script = tmp_path / "stuck.py"
     script.write_text(
-        "import sys, time\n"
-        "open(sys.argv[-2].removeprefix('file:'), 'wb').write(b'half')\n"
+        "import os, sys, time\n"
+        "files = [one.removeprefix('file:') for one in sys.argv if one.startswith('file:')]\n"
+        "made = [file for file in files if not os.path.exists(file)]\n"
+        "for file in made:\n    open(file, 'wb').write(b'half')\n"
+        f"open({str(tmp_path / 'made')!r}, 'a').write(''.join(made))\n"
         "print('frame=1', flush=True)\ntime.sleep(600)\n",
         encoding="utf-8",
     )
@@ -226,6 +229,7 @@ async def test_cancelling_while_encoding_ends_ffmpeg_and_leaves_no_file(make_cli
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert (tmp_path / "made").read_text(encoding="utf-8"), "half a file was there"
     assert left_in(out.parent) == []
 
 
