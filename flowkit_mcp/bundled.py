@@ -31,9 +31,15 @@ def put(source: Path, folder: Path) -> None:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".flowkit-") as work:
             new = Path(work) / "new"
             shutil.copytree(source, new, ignore=shutil.ignore_patterns("__pycache__"))
+            old = Path(work) / "old"
             if folder.exists():
-                folder.rename(Path(work) / "old")
-            new.rename(folder)
+                folder.rename(old)
+            try:
+                new.rename(folder)
+            except OSError:
+                if old.exists():
+                    old.rename(folder)
+                raise
     except OSError as error:
         raise Conflict(
             f"{folder} cannot be written: {error.strerror}", hint="Name another folder."

@@ -8,7 +8,6 @@ from typing import Any
 from flowkit_mcp.domain.models import Asset, ChainType, Scene, Take
 from flowkit_mcp.domain.requests import Merge
 from flowkit_mcp.domain.speech import spoken
-from flowkit_mcp.errors import MediaError
 from flowkit_mcp.media.doctor import Remedy, at_fault
 from flowkit_mcp.media.facts import FactsBook
 from flowkit_mcp.media.joins import JoinedClip, look_at_joins, starts_of
@@ -25,7 +24,7 @@ async def joins_of(
     assets: Sequence[Asset],
     result: MergeResult,
 ) -> list[dict[str, Any]] | None:
-    """What is to be said of each cut, ready for JSON; None where a clip cannot be looked at: the film is good.
+    """What is to be said of each cut, ready for JSON; None where they cannot be looked at: the film is good.
 
     A fault that only another take mends names the take that is in its way.
     """
@@ -45,8 +44,8 @@ async def joins_of(
         found = await in_thread(
             lambda stop: look_at_joins(book, joined, request.cut, starts, result.blocks, stop)
         )
-    except MediaError as error:
-        log.warning("the joins of the film cannot be looked at: %s", error)
+    except Exception as error:  # whatever it is, the film is made and good
+        log.warning("the joins of the film cannot be looked at: %s", error, exc_info=True)
         return None
     told: list[dict[str, Any]] = []
     for join in found:

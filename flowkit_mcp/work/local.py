@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from flowkit_mcp.domain.models import Job, JobState, MediaKind
@@ -61,22 +61,27 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
                 )
 
     reporter = asyncio.create_task(report())
-    try:
-        shop.on_step("merging")
-        result = await merge(
-            [shop.media.absolute(asset.path) for asset in assets],
-            target,
-            ffmpeg=shop.ffmpeg,
-            cut=request.cut,
-            scratch=shop.media.library / ".flowkit" / "scratch" / f"job-{job.id}",
-            stage=note,
-        )
-        stage = Stage("looking at the joins", 0.99, 0.0)
-        joins = await joins_of(shop, request, clips, assets, result)
-    finally:
-        reporter.cancel()
-        await asyncio.gather(reporter, return_exceptions=True)
-    async with _until_recorded(shop, result.file.path, *result.sidecars):
+    async with AsyncExitStack() as unrecorded:
+        try:
+            shop.on_step("merging")
+            result = await merge(
+                [shop.media.absolute(asset.path) for asset in assets],
+                target,
+                ffmpeg=shop.ffmpeg,
+                cut=request.cut,
+                scratch=shop.media.library / ".flowkit" / "scratch" / f"job-{job.id}",
+                stage=note,
+            )
+            # the film has its name from here on, and no row yet
+            await unrecorded.enter_async_context(
+                _until_recorded(shop, result.file.path, *result.sidecars)
+            )
+            stage = Stage("looking at the joins", 0.99, 0.0)
+            shop.on_step("looking_at_joins")
+            joins = await joins_of(shop, request, clips, assets, result)
+        finally:
+            reporter.cancel()
+            await asyncio.gather(reporter, return_exceptions=True)
         shop.on_step("merged")
         recipe = {
             **request.recipe(),

@@ -160,9 +160,11 @@ class Recorder:
             )
 
     async def _reply_lost(self, job: Job, op: Operation) -> None:
-        """Its media were on this disk alone. What cost nothing is made again, once (docs/decisions/0012)."""
-        if cost := cost_of(op):
-            await self._ask(job, "REPLY_LOST", REPLY_LOST.format(credits=cost))
+        """Its media were on this disk alone. What never costs is made again, once (docs/decisions/0012)."""
+        if (
+            op.credits_estimate
+        ):  # also where this one was found there already: the next may be charged
+            await self._ask(job, "REPLY_LOST", REPLY_LOST.format(credits=cost_of(op)))
             return
         lost = GenerationFailed(
             "the media came with the reply and are gone from this library; they cost nothing",

@@ -58,7 +58,8 @@ async def resolve(tx: Tx, id: int, action: str, media_id: str | None, now: int) 
 async def _carry_out(
     tx: Tx, job: Job, op: Operation | None, action: str, media_id: str | None, now: int
 ) -> None:
-    reply = {"resolved": action}
+    # what was noted of the call stays: whether it was charged is in it
+    reply = {**((op.reply if op is not None else None) or {}), "resolved": action}
     if action == "give_up":
         if op is not None:
             await operations.settle(tx, op, OperationState.ABANDONED, now=now, reply=reply)

@@ -50,6 +50,24 @@ def test_something_else_under_a_skills_name_stops_it_before_anything_is_written(
     assert held(tmp_path) == {"flowkit-story/SKILL.md": b"a novel"}
 
 
+def test_a_copy_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path)
+    (tmp_path / "flowkit-doctor" / "mine.md").write_text("a note", encoding="utf-8")
+    rename = Path.rename
+
+    def fails(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise PermissionError(13, "in use")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(Conflict, match="cannot be written"):
+        install(tmp_path)
+    assert held(tmp_path) == held(bundled("skills")) | {"flowkit-doctor/mine.md": b"a note"}
+
+
 def test_without_a_folder_it_lists_them_and_says_where_agents_look() -> None:
     shown = CliRunner().invoke(app, ["skills"])
     assert shown.exit_code == 0

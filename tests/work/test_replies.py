@@ -59,6 +59,20 @@ async def test_a_larger_clip_that_exists_already_comes_with_the_reply(
     assert provider.charged == (await kit.status()).spent_credits == 15
 
 
+async def test_credits_given_back_for_something_else_meanwhile_hide_no_charge(
+    kit: FlowKit, provider: FakeProvider, scene: Scene
+) -> None:
+    good(await scene.execute_generate_video(H))
+    provider.inline_clips = True
+
+    def refund(_: object) -> None:
+        provider.credits += 50
+
+    provider.on_accept = refund
+    assert good(await scene.execute_upscale_video(H)).credits == 3
+    assert (await kit.status()).spent_credits == provider.charged
+
+
 async def test_the_media_are_on_disk_before_the_call_counts_as_submitted(
     kit: FlowKit, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
