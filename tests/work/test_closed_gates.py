@@ -242,8 +242,22 @@ async def test_a_port_that_was_taken_does_not_open_what_a_person_must_open(
         async with FlowKit.open(other) as kit:
             await asyncio.sleep(0.2)
             taken.close()
-            await asyncio.sleep(0.3)
+            await _listening(other.port)
+            await asyncio.sleep(0.1)  # it says what it has to say about the port at once
             assert (await _state(kit)).reason == "HUMAN_CHECK_REQUIRED"
+
+
+async def _listening(port: int) -> None:
+    """Until FlowKit has the port."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
 
 
 async def _state(kit: FlowKit) -> ProviderState:
