@@ -52,6 +52,12 @@ WAITS_FOR = {
         "charged",
         "Look for it in Flow and attach it; or submit_again, which costs again.",
     ),
+    "PUT_BACK": (
+        "The library was put back from a copy, which does not know what was paid after it.",
+        "not known",
+        "Look for it in Flow (or YouTube) with the person. Then what its message offers: retry and submit_again make "
+        "it anew, which may cost a second time; look_again is free.",
+    ),
     "SLOW": (
         "Accepted long ago and still not there. FlowKit goes on looking.",
         "charged",

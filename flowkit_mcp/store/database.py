@@ -19,6 +19,7 @@ import aiosqlite
 
 from flowkit_mcp.domain.models import Row
 from flowkit_mcp.errors import NotFound
+from flowkit_mcp.store.copies import disarm
 from flowkit_mcp.store.engine import in_words, trouble_of
 
 APPLICATION_ID = 0x464C4B54  # "FLKT"
@@ -225,13 +226,15 @@ class Database:
     async def backup(self, to: Path) -> None:
         """A consistent copy in one file, which is whole and synced before it gets the name `to`.
 
-        An earlier copy of that name stays until then. Raises sqlite3.Error, OSError.
+        Put back, it asks the person about each call under way (`copies.py`). An earlier copy of that name stays
+        until this one is whole. Raises sqlite3.Error, OSError.
         """
         part = to.with_name(f"{to.name}.part")
         part.unlink(missing_ok=True)
         try:
             async with self._lock:
                 await self._writer.execute_fetchall("VACUUM INTO :to", {"to": str(part)})
+            await asyncio.to_thread(disarm, part)
             await asyncio.to_thread(_sync, part)
             part.replace(to)
         finally:

@@ -11,6 +11,7 @@ from typing import Any
 
 from flowkit_mcp.domain.models import Job, JobEvent, JobState
 from flowkit_mcp.errors import Conflict
+from flowkit_mcp.store.copies import PUT_BACK_EVENT
 from flowkit_mcp.store.database import Reads, Tx, marks, row, rows, the_row
 
 #: Repeated word for word wherever the partial indexes are to serve (design.md §3.8).
@@ -255,6 +256,17 @@ async def warnings(reads: Reads, job_id: int, operation_id: int) -> list[str]:
         o=operation_id,
     )
     return [item["text"] for item in found]
+
+
+async def is_put_back(reads: Reads, job_id: int) -> bool:
+    """Whether a job stands as a copy of the library told it: no call of its own was made since that was put back."""
+    found = await reads.all(
+        """SELECT type FROM job_event WHERE job_id = :j AND type IN (:put_back, 'intended')
+            ORDER BY id DESC LIMIT 1""",
+        j=job_id,
+        put_back=PUT_BACK_EVENT,
+    )
+    return bool(found) and found[0]["type"] == PUT_BACK_EVENT
 
 
 async def latest_event(reads: Reads) -> int | None:

@@ -54,6 +54,11 @@ async def live_ids(reads: Reads) -> list[int]:
     return [item["id"] for item in found]
 
 
+async def newest_id(reads: Reads) -> int:
+    """0: no call was ever made."""
+    return (await reads.all("SELECT coalesce(max(id), 0) AS id FROM operation"))[0]["id"]
+
+
 async def in_flight(reads: Reads, provider: str) -> int:
     """How many calls are at the provider now; those that wait for a person are not at work there."""
     found = await reads.all(

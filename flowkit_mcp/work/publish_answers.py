@@ -11,6 +11,7 @@ from typing import Any
 from flowkit_mcp.domain.models import Job, JobEvent, JobKind, JobState
 from flowkit_mcp.errors import Conflict, RequestError
 from flowkit_mcp.store import jobs, publications
+from flowkit_mcp.store.copies import PUT_BACK_EVENT
 from flowkit_mcp.store.database import Reads, Tx
 
 PAUSING = "PAUSING"
@@ -80,6 +81,6 @@ async def answers(reads: Reads, job_id: int) -> JobEvent | None:
     for event in await jobs.events(reads, job_id):
         if event.type in (THERE, SEND_AGAIN):
             said = event
-        elif event.type in ("quota", "needs_attention", "paused"):
-            said = None  # heeded, and something came of it
+        elif event.type in ("quota", "needs_attention", "paused", PUT_BACK_EVENT):
+            said = None  # heeded, and something came of it; or perhaps, and that is forgotten
     return said

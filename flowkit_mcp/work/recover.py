@@ -29,7 +29,11 @@ async def adopt_orphans(shop: Workshop) -> int:
 
     Without an operation nothing was sent: back to the queue. With one, only looking remains.
     """
-    shop.replies.sweep(await operations.live_ids(shop.db))
+    newest = await operations.newest_id(shop.db)
+    for file in shop.replies.sweep(await operations.live_ids(shop.db), newest):
+        log.warning(
+            "%s: a reply that this library knows no call of; it was put back from a copy", file
+        )
     found = await jobs.orphans(shop.db, shop.generation)
     for orphan in found:
         now = shop.clock.now()
@@ -100,6 +104,9 @@ async def _never_sent(shop: Workshop, job: Job, op: Operation, evidence: str) ->
     now = shop.clock.now()
     async with shop.db.transaction() as tx:
         await operations.settle(tx, op, OperationState.VOID, now=now, reply={"evidence": evidence})
+        if await jobs.is_put_back(tx, job.id):
+            await shop.ask_put_back(tx, job, f"the call did not arrive ({evidence})")
+            return
         earlier = await operations.operations(tx, job.id)
         times = sum(one.state is OperationState.VOID for one in earlier)
         if times % NEVER_SENT_LIMIT:

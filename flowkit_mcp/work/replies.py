@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from flowkit_mcp.providers.base import Submission
 
 _SUFFIX = ".reply"
 _PART = ".part"
+_ASIDE = ".unclaimed"
+_NUMBER = re.compile(r"operation-(\d+)\.reply")
 
 
 class Replies:
@@ -54,14 +57,24 @@ class Replies:
         with contextlib.suppress(OSError):  # swept at the next start
             self._file(op.id).unlink(missing_ok=True)
 
-    def sweep(self, live: Collection[int]) -> None:
-        """Remove what belongs to no operation of `live`, and what was never finished."""
-        keep = {self._file(id).name for id in live}
-        if self._folder.is_dir():
-            for file in self._folder.iterdir():
-                if file.name not in keep:
-                    with contextlib.suppress(OSError):
-                        file.unlink()
+    def sweep(self, live: Collection[int], newest: int) -> list[Path]:
+        """Remove what belongs to no call of `live`, and what was never finished.
+
+        A reply to a call after the `newest` is of a time that this library has forgotten, since it was put back from a
+        copy: that is put aside, for its number will be given anew. Returns what was.
+        """
+        aside: list[Path] = []
+        for file in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
+            number = _NUMBER.fullmatch(file.name)
+            if file.suffix == _ASIDE or (number and int(number[1]) in live):
+                continue
+            with contextlib.suppress(OSError):
+                if number and int(number[1]) > newest:
+                    since = file.stat().st_mtime_ns
+                    aside.append(file.replace(file.with_suffix(f".{since}{_ASIDE}")))
+                else:
+                    file.unlink()
+        return aside
 
     def _file(self, id: int) -> Path:
         return self._folder / f"operation-{id}{_SUFFIX}"

@@ -32,6 +32,7 @@ from flowkit_mcp.errors import (
 from flowkit_mcp.media.files import MediaStore
 from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.store.copies import PUT_BACK
 from flowkit_mcp.store.database import Database, Tx
 from flowkit_mcp.work.accounts import Labels
 from flowkit_mcp.work.gate import Gatekeeper
@@ -45,6 +46,11 @@ IN_DOUBT = (
     "It is unknown whether this call arrived: {evidence}. Credits before: {before}. Look into the Flow project "
     "around {when}; then call resolve_job with action 'look_again' (free), 'submit_again', 'attach' (and the media "
     "id) or 'give_up'"
+)
+
+AGAIN_SINCE = (
+    "{evidence}; but this library was put back from a copy, and it may have been made again and paid since. Look into "
+    "Flow; then call resolve_job with action 'retry' or 'give_up'"
 )
 
 
@@ -133,6 +139,17 @@ class Workshop:
             ),
         )
 
+    async def ask_put_back(self, tx: Tx, job: Job, evidence: str) -> None:
+        """The call came to nothing; what followed from that, a lost part of the history knows."""
+        await self.move(
+            tx,
+            job,
+            JobState.NEEDS_ATTENTION,
+            "needs_attention",
+            reason=PUT_BACK,
+            message=AGAIN_SINCE.format(evidence=evidence),
+        )
+
     async def fail(
         self,
         job: Job,
@@ -167,6 +184,9 @@ class Workshop:
             if op is not None and ended:
                 await operations.settle(tx, op, OperationState.FAILED, now=now, reply=reply)
                 op = None
+                if isinstance(decision, Retry) and await jobs.is_put_back(tx, job.id):
+                    await self.ask_put_back(tx, job, known.message)
+                    return
             elif op is not None and op.state is OperationState.INTENDED and verb is Verb.SUBMIT:
                 if isinstance(known, OutcomeUnknown) or _in_doubt(known):
                     # not the end yet: the browser's journal or the provider may still tell (recover.py)
