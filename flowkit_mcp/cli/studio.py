@@ -11,6 +11,7 @@ from collections.abc import Callable
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.config import Settings
 from flowkit_mcp.errors import Conflict
+from flowkit_mcp.server import logs
 from flowkit_mcp.server.studio import HOST, studio
 
 
@@ -19,6 +20,7 @@ async def show(
 ) -> int:
     """Until cancelled; says the link, which works once, and opens it."""
     with _listen(page_port) as listener:
+        logs.start(settings)
         async with FlowKit.open(settings) as kit, studio(kit, listener) as running:
             say(f"Storyboard: {running.link}")
             say("The link works once. Ctrl-C ends.")

@@ -7,7 +7,6 @@ resolved to 127.0.0.1 (DNS rebinding) is refused by its Host, and any other page
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import sys
 from ipaddress import ip_address
@@ -18,6 +17,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from flowkit_mcp.config import Settings
 from flowkit_mcp.errors import Conflict, InvalidSetting
+from flowkit_mcp.server import logs
 from flowkit_mcp.server.context import Backstage
 from flowkit_mcp.server.server import build
 
@@ -33,10 +33,8 @@ def run(settings: Settings, host: str, port: int) -> None:
         InvalidSetting: `host` is not this machine alone.
         Conflict: the port is taken.
     """
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
-    )
     with listen(host, port) as bound:
+        logs.start(settings)
         asyncio.run(serve(build(settings), bound))
 
 
@@ -79,7 +77,11 @@ async def serve(server: MCPServer[Backstage], bound: socket.socket) -> None:
         ),
     )
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S
+        app,
+        log_config=None,  # what it says goes where everything goes, without secrets
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
     print(f"FlowKit listens on http://{shown}:{port}{PATH}", file=sys.stderr, flush=True)
     await uvicorn.Server(config).serve(sockets=[bound])

@@ -21,7 +21,9 @@ KEPT_FILES = 24
 #: Nothing like these is meant to be logged anywhere; if it ever is, it does not reach the disk.
 _SECRETS = (
     (re.compile(r"ya29\.[\w.\-/+=]+"), "ya29.…"),
-    (re.compile(r"(?i)\b(bearer|sapisidhash|authorization:|cookie:|set-cookie:)\s*[^\s,;]+(;\s*\S+=\S+)*"), r"\1 …"),
+    (re.compile(r"(?i)\b(bearer|sapisid\w*hash)\s+[^\s,;'\"]+"), r"\1 …"),
+    # A header of any spelling takes the rest of its line with it: who knows where its value ends?
+    (re.compile(r"(?i)\b(authorization|cookies?)([\\\"']*\s*[:=]|[\\\"']+\s*,)\s*[^\n]+"), r"\1\2 …"),
     (re.compile(r"(https?://[^\s?#'\"]+)\?[^\s'\"]+"), r"\1?…"),
     (re.compile(r"[\w\-+/]{80,}={0,2}"), "…"),
 )  # fmt: skip
@@ -78,8 +80,11 @@ def start(settings: Settings) -> None:
 
 
 def _forget_old(folder: Path) -> None:
-    """All but the newest, so that this one makes the last."""
-    files = sorted(folder.glob("flowkit-*.log*"), key=lambda file: file.stat().st_mtime)
-    for file in files[: max(0, len(files) - KEPT_FILES + 1)]:
+    """All but the newest, so that this one makes the last. Another process may be at it, too."""
+    files: list[tuple[float, Path]] = []
+    for file in folder.glob("flowkit-*.log*"):
+        with contextlib.suppress(OSError):
+            files.append((file.stat().st_mtime, file))
+    for _, file in sorted(files)[: max(0, len(files) - KEPT_FILES + 1)]:
         with contextlib.suppress(OSError):  # on Windows, of a process that lives on
             file.unlink()

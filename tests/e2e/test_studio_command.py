@@ -47,6 +47,8 @@ def test_it_opens_the_browser_on_a_link_that_works_and_ends_in_good_order(tmp_pa
         )
         assert link is not None
         assert "works once" in process.stdout.readline()
+        logs = tmp_path / "library" / ".flowkit" / "logs"  # it may work the queue
+        assert [file.name for file in logs.iterdir()] == [f"flowkit-{process.pid}.log"]
         with httpx2.Client(trust_env=False) as client:
             client.get(link[1]).raise_for_status()
             page = client.get(link[1].partition("?")[0])

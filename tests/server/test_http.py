@@ -70,6 +70,8 @@ async def test_clients_of_both_eras_work_pages_are_refused_and_a_signal_ends_it(
         return ElicitResult(action="accept", content={})
 
     async with serving(tmp_path / "library") as (address, process):
+        logs = tmp_path / "library" / ".flowkit" / "logs"  # it may work the queue
+        assert [file.name for file in logs.iterdir()] == [f"flowkit-{process.pid}.log"]
         for mode in ("legacy", "auto"):
             async with Client(address, mode=mode, elicitation_callback=agree) as client:
                 name = f"Fox {mode}"
