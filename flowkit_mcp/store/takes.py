@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import PurePosixPath
 from typing import Any, TypedDict
 
 from flowkit_mcp.domain.files import MediaFile
@@ -125,6 +126,7 @@ async def add_asset(tx: Tx, file: MediaFile, *, id: str, path: str, now: int) ->
     known = await tx.all("SELECT id, sha256 FROM asset WHERE path = :path", path=path)
     if known and known[0]["sha256"] == file.sha256:
         return await asset(tx, known[0]["id"])
+    await _free(tx, path, id)
     await tx.insert(
         "asset",
         id=id,
@@ -151,6 +153,7 @@ async def in_use(reads: Reads) -> list[Asset]:
 
 async def refile(tx: Tx, id: str, file: MediaFile, path: str) -> Asset:
     """The file of an asset was fetched again; `path` is relative to the library."""
+    await _free(tx, path, id)
     await tx.update(
         "asset",
         id,
@@ -162,6 +165,20 @@ async def refile(tx: Tx, id: str, file: MediaFile, path: str) -> Asset:
         duration_ms=file.duration_ms,
     )
     return await asset(tx, id)
+
+
+async def _free(tx: Tx, path: str, id: str) -> None:
+    """Another row that claims a path which `id` has now has lost its file: a name never gets other content.
+
+    It is to be found missing, and to come home under a name of its own.
+    """
+    for row in await tx.all(
+        "SELECT id FROM asset WHERE path = :path AND id <> :id", path=path, id=id
+    ):
+        gone = PurePosixPath(path)
+        await tx.update(
+            "asset", row["id"], path=str(gone.with_name(f"gone-{row['id']}-{gone.name}"))
+        )
 
 
 async def jobs_of(reads: Reads, asset_id: str) -> list[int]:
