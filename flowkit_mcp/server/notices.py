@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import Any, cast
 
 from mcp.server.context import ServerRequestContext
@@ -26,6 +27,7 @@ from flowkit_mcp.app import FlowKit
 PAUSE_S = 0.25
 #: Stands for the list of resources among the addresses.
 LIST = "resources/list"
+log = logging.getLogger("flowkit.server")
 
 Look = Callable[[FlowKit, str], Awaitable[str | bytes | None]]
 Tell = Callable[[str], Awaitable[None]]
@@ -53,14 +55,11 @@ class Notices:
     @asynccontextmanager
     async def listening(self, kit: FlowKit, addresses: Iterable[str]) -> AsyncGenerator[None]:
         """While this is open, changes of these addresses are published on the bus."""
-        wanted = list(dict.fromkeys(addresses))
-        for address in wanted:
-            await self._want(kit, address)
-        try:
+        with ExitStack() as wanted:
+            for address in dict.fromkeys(addresses):
+                await self._want(kit, address)
+                wanted.callback(self._drop, address)
             yield
-        finally:
-            for address in wanted:
-                self._drop(address)
 
     async def subscribe(self, kit: FlowKit, connection: int, address: str, tell: Tell) -> None:
         """An older client wants to be told; once is enough for each address."""
@@ -88,8 +87,12 @@ class Notices:
 
     async def _want(self, kit: FlowKit, address: str) -> None:
         self._wanted[address] += 1
-        if address not in self._seen:
-            self._seen[address] = await self._digest(kit, address)
+        try:
+            if address not in self._seen:
+                self._seen[address] = await self._digest(kit, address)
+        except BaseException:  # also who leaves in the middle is not listened for
+            self._drop(address)
+            raise
         if not self.watching:
             self._watching = asyncio.create_task(self._watch(kit), name="notices")
 
@@ -104,16 +107,34 @@ class Notices:
 
     async def _watch(self, kit: FlowKit) -> None:
         version: int | None = None
+        well = True
         while True:
-            # the first round also catches what was written between the reading and the start of this task
-            now = await kit.db.version() if version is None else await kit.db.changed(version)
-            version = now
-            for address in list(self._wanted):
-                digest = await self._digest(kit, address)
-                if address in self._seen and self._seen[address] != digest:
-                    self._seen[address] = digest
-                    await self._tell(address)
+            try:
+                # the first round also catches what was written between the reading and the start of this task
+                version = await (kit.db.version() if version is None else kit.db.changed(version))
+                await self._compare(kit)
+                well = True
+            except Exception:
+                version = None  # what could not be read is read again without another change
+                if well:  # once, not four times a second
+                    log.exception("what is listened to cannot be read; it is tried again")
+                well = False
             await asyncio.sleep(PAUSE_S)
+
+    async def _compare(self, kit: FlowKit) -> None:
+        """Tell of what is different. Raises ExceptionGroup, after all others: some could not be read."""
+        failed: list[Exception] = []
+        for address in list(self._wanted):
+            try:
+                digest = await self._digest(kit, address)
+            except Exception as error:
+                failed.append(error)
+                continue
+            if address in self._seen and self._seen[address] != digest:
+                self._seen[address] = digest
+                await self._tell(address)
+        if failed:
+            raise ExceptionGroup("looks", failed)
 
     async def _digest(self, kit: FlowKit, address: str) -> bytes | None:
         held = await self._look(kit, address)

@@ -15,6 +15,7 @@ from mcp.types import ResourceUpdatedNotification
 from talk import Talk
 
 from flowkit_mcp.app import FlowKit
+from flowkit_mcp.errors import LibraryTrouble
 from flowkit_mcp.sdk.project import Project
 from flowkit_mcp.server import server as server_module
 from flowkit_mcp.server.notices import Notices
@@ -161,4 +162,97 @@ async def test_a_client_that_cannot_be_reached_is_forgotten(kit: FlowKit) -> Non
     await asyncio.wait_for(called.wait(), PATIENCE_S)
     await asyncio.sleep(0)  # back in the watching task, which now forgets this client
     assert not notices.watching
+    await notices.aclose()
+
+
+async def test_a_look_that_fails_ends_no_notices(
+    kit: FlowKit, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither for others nor for what could not be read just then: it is read again, without another change."""
+    held, failed = {"broken": "one", "sound": "one"}, asyncio.Event()
+    unreadable: set[str] = set()
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    async def look(_kit: FlowKit, address: str) -> str:
+        if address in unreadable:
+            failed.set()
+            raise OSError("the disk is away")
+        return held[address]
+
+    async def tell(address: str) -> None:
+        heard.put_nowait(address)
+
+    notices = Notices(look)
+    for address in held:
+        await notices.subscribe(kit, 1, address, tell)
+    unreadable.add("broken")
+    held.update(broken="two", sound="two")
+    await Project.create(kit, "Fox")
+    assert await _within(heard.get()) == "sound"
+    assert failed.is_set()
+    unreadable.clear()
+    assert await _within(heard.get()) == "broken"
+    (logged,) = caplog.records  # once, and with its place
+    assert logged.exc_info is not None
+    await notices.aclose()
+
+
+async def test_a_database_that_cannot_be_watched_for_a_while_is_watched_again(
+    kit: FlowKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    held, watched, changed = ["one"], asyncio.Event(), kit.db.changed
+
+    async def look(_kit: FlowKit, _address: str) -> str:
+        return held[-1]
+
+    async def tell(address: str) -> None:
+        heard.put_nowait(address)
+
+    async def trouble(since: int, timeout: float | None = None) -> int:
+        task = asyncio.current_task()
+        if task is None or task.get_name() != "notices":  # the leader waits as well
+            return await changed(since, timeout)
+        monkeypatch.setattr(kit.db, "changed", changed)
+        watched.set()
+        raise LibraryTrouble("the database is locked")
+
+    monkeypatch.setattr(kit.db, "changed", trouble)
+    notices = Notices(look)
+    await notices.subscribe(kit, 1, "flowkit://projects", tell)
+    await asyncio.wait_for(watched.wait(), PATIENCE_S)
+    held.append("two")
+    await Project.create(kit, "Fox")
+    assert await _within(heard.get()) == "flowkit://projects"
+    await notices.aclose()
+
+
+async def test_who_leaves_while_being_let_in_is_not_listened_for(kit: FlowKit) -> None:
+    looking = asyncio.Event()
+
+    async def look(_kit: FlowKit, address: str) -> str:
+        if address == "slow":
+            looking.set()
+            await asyncio.Event().wait()
+        return "one"
+
+    async def tell(_address: str) -> None:
+        raise AssertionError("nobody is there")
+
+    notices = Notices(look)
+
+    async def listen() -> None:
+        async with notices.listening(kit, ["quick", "slow"]):
+            raise AssertionError("not let in yet")
+
+    for coming in (listen(), notices.subscribe(kit, 1, "slow", tell)):
+        looking.clear()
+        entering = asyncio.create_task(coming)
+        await asyncio.wait_for(looking.wait(), PATIENCE_S)
+        entering.cancel()
+        await asyncio.gather(entering, return_exceptions=True)
+        assert not notices.watching
+    async with notices.listening(kit, ["quick"]):
+        assert notices.watching
+    assert not notices.watching  # nothing is left that would still be wanted
     await notices.aclose()
