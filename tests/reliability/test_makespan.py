@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -34,8 +35,11 @@ SCENES = 100
 FAULTS = 0.10
 #: Flow's own pacing, but evenly spaced, so that the best schedule can be computed.
 PACE = Capabilities(submit_spacing_s=(10.0, 10.0))
-#: Seconds that pictures and clips take at the provider: so that the spacing of submits is what limits.
-REGIMES = {"spacing": ((5.0, 15.0), (20.0, 30.0))}
+#: Seconds that pictures and clips take at the provider: so that the spacing of submits is what limits, or the places.
+REGIMES = {
+    "spacing": ((5.0, 15.0), (20.0, 30.0)),
+    "places": ((5.0, 15.0), (150.0, 250.0)),
+}
 
 
 class Slow(FakeProvider):
@@ -46,8 +50,8 @@ class Slow(FakeProvider):
         self._pictures, self._clips = REGIMES[regime]
         self._roll = random.Random(seed)
         self._ready: dict[str, float] = {}
-        self.works: list[float] = []
-        self.sent_at: list[float] = []
+        #: Of each submit, in order: seconds for which no schedule can have its place back.
+        self.holds: list[float] = []
         self.faults = 0
 
     def _goes_wrong(self) -> bool:
@@ -57,17 +61,18 @@ class Slow(FakeProvider):
 
     async def submit(self, brief: Brief, client_ref: str, via: str | None) -> Submission:
         now = asyncio.get_running_loop().time()
-        self.sent_at.append(now)
         kinds: list[FlowKitError | str] = [Transient("busy, nothing was made"), self.LOSE, self.CUT]
         self.script = [self._roll.choice(kinds)] if self._goes_wrong() else []
         before = len(self.ledger)
+        self.holds.append(0.0)
+        place = len(self.holds) - 1
         try:
             return await super().submit(brief, client_ref, via)
         finally:
             if len(self.ledger) > before:
                 limits = self._pictures if isinstance(brief, ImageBrief) else self._clips
                 takes = self._roll.uniform(*limits)
-                self.works.append(takes)
+                self.holds[place] = _seen_after(takes)
                 self._ready[self.ledger[-1].remote_id] = now + takes
 
     async def poll(
@@ -89,10 +94,17 @@ class Slow(FakeProvider):
 
     @property
     def best_s(self) -> float:
-        """No schedule is shorter: each submit has its turn, each work holds a place until a look can see its end."""
-        spaced = (len(self.sent_at) - 1) * PACE.submit_spacing_s[0] + self.works[-1]
-        held = sum(_seen_after(takes) for takes in self.works)
-        return max(spaced, held / PACE.max_in_flight)
+        """No schedule of these submits in this order is shorter: each has its turn and a place, and each work holds
+        its place until a look can see its end.
+        """
+        free = [0.0] * PACE.max_in_flight
+        turn = end = 0.0
+        for hold in self.holds:
+            begun = max(turn, heapq.heappop(free))
+            turn = begun + PACE.submit_spacing_s[0]
+            heapq.heappush(free, begun + hold)
+            end = max(end, begun + hold)
+        return end
 
 
 def _seen_after(takes: float) -> float:
