@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import multiprocessing
 import random
 import re
@@ -25,6 +26,7 @@ from flowkit_mcp.domain.models import (
     Video,
 )
 from flowkit_mcp.errors import LibraryTooNew
+from flowkit_mcp.store import migrate as migration
 from flowkit_mcp.store.database import Database
 from flowkit_mcp.store.migrate import migrate, migrations, newest, schema_version, statements
 
@@ -124,6 +126,56 @@ async def test_a_newer_library_is_refused(tmp_path: Path) -> None:
             await tx.run("PRAGMA user_version = 999")
         with pytest.raises(LibraryTooNew, match="999"):
             await migrate(db)
+
+
+#: Libraries made with these exist. What is to be different is a migration more, whose SHA-256 is added here.
+APPLIED = {
+    1: "5e0383ad6c0616d6def2307a915a0e779ce972fdd8fa7a5ec09c8146ab131820",
+    2: "7f5cdf631756188cc45b4a445369a30e496cd184e245f01291b96beeccba19e0",
+    3: "1d5703fa174039c71df67e72ddca79f65ec2a326ecc02147deef9d40068b861a",
+}
+
+
+def test_a_migration_that_libraries_were_made_with_is_never_edited() -> None:
+    found = {version: hashlib.sha256(sql.encode()).hexdigest() for version, sql in migrations()}
+    assert {version: found[version] for version in APPLIED} == APPLIED
+
+
+async def schema(db: Database) -> list[dict[str, object]]:
+    return await db.all("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_library_of_an_older_schema_becomes_what_a_new_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    """Whatever its views were: those of the first schema had once been changed in place."""
+    async with Database.open(tmp_path / "new.db") as db:
+        await migrate(db)
+        new = await schema(db)
+    assert "operation_settled" not in [item["name"] for item in new], "no query uses it"
+    for name, changed in (("old", []), ("changed", CHANGED)):
+        async with Database.open(tmp_path / f"{name}.db") as db:
+            with monkeypatch.context() as older:
+                older.setattr(migration, "migrations", lambda: migrations()[:version])
+                await migrate(db)
+            async with db.transaction() as tx:
+                for statement in changed:
+                    await tx.run(statement)
+            await migrate(db)
+            assert await schema(db) == new, name
+            assert {"character_flat", "scene_flat", "ledger"} <= {str(i["name"]) for i in new}
+            for view in [item["name"] for item in new if item["type"] == "view"]:
+                await db.all(f"SELECT * FROM {view}")
+
+
+#: Views as they may be in a library made in between.
+CHANGED = [
+    "DROP VIEW ledger",
+    "CREATE VIEW ledger AS SELECT 1 AS id",
+    "DROP VIEW IF EXISTS character_flat",
+    "CREATE VIEW character_flat AS SELECT 1 AS id",
+]
 
 
 async def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
