@@ -41,6 +41,7 @@ from flowkit_mcp.work.connection import Connection, connection, facts_trouble, l
 from flowkit_mcp.work.contact import Contact
 from flowkit_mcp.work.leader import Leadership
 from flowkit_mcp.work.publish import Publisher
+from flowkit_mcp.work.replies import Replies
 from flowkit_mcp.work.worker import Worker
 from flowkit_mcp.work.workshop import Workshop, log, no_step
 
@@ -79,6 +80,7 @@ class FlowKit:
         self.db = db
         self.clock = clock
         self.media = MediaStore(settings.library)
+        self._replies = Replies(db.path)
         self._lock = lock
         self._worker: Worker | None = None
         self._leadership: Leadership | None = None
@@ -164,6 +166,7 @@ class FlowKit:
                 ffmpeg=str(find_ffmpeg(self.settings.ffmpeg)),
                 providers={provider.name: provider},
                 generation=generation,
+                replies=self._replies,
                 on_step=self._on_step,
             )
             await asyncio.to_thread(self.media.sweep_parts)

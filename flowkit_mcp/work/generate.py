@@ -13,7 +13,7 @@ from flowkit_mcp.domain.models import Account, Gate, Job, JobState, MediaKind, O
 from flowkit_mcp.domain.money import Budget
 from flowkit_mcp.domain.policy import Verb, poll_delay
 from flowkit_mcp.domain.requests import paid_request_of
-from flowkit_mcp.errors import FlowKitError, OutcomeUnknown, OverBudget
+from flowkit_mcp.errors import FlowKitError, LibraryTrouble, OutcomeUnknown, OverBudget
 from flowkit_mcp.providers.base import Brief, Provider, Submission
 from flowkit_mcp.store import jobs, money, operations
 from flowkit_mcp.store.database import Tx
@@ -63,8 +63,10 @@ class PaidPath:
         shop.on_step("reply_not_saved")
         try:
             await self.accepted(job, op, submission)
-        except OSError as error:  # the browser still has the reply, and so have we while we live
-            lost = OutcomeUnknown(f"the reply could not be written down: {error.strerror or error}")
+        except (OSError, LibraryTrouble) as error:
+            # the browser still has the reply, and so have we while we live
+            why = error.message if isinstance(error, LibraryTrouble) else error.strerror or error
+            lost = OutcomeUnknown(f"the reply could not be written down: {why}")
             await shop.fail(job, lost, Verb.SUBMIT, counts=False)
             return
         shop.on_step("operation_saved")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowkit_mcp.domain.models import Job, JobState, Operation, OperationState
 from flowkit_mcp.domain.policy import Verb, backoff
-from flowkit_mcp.errors import Transient
+from flowkit_mcp.errors import LibraryTrouble, Transient
 from flowkit_mcp.providers.base import (
     CannotTell,
     InFlight,
@@ -134,8 +134,10 @@ async def _accepted(
 ) -> None:
     try:
         await path.accepted(job, op, submission)
-    except OSError as error:
-        full = Transient(f"the reply cannot be written down: {error.strerror or error}")
+    except (OSError, LibraryTrouble) as error:
+        full = error
+        if isinstance(error, OSError):
+            full = Transient(f"the reply cannot be written down: {error.strerror or error}")
         await shop.fail(job, full, Verb.POLL, counts=False)
         return
     await path.forget(provider, op)

@@ -25,8 +25,8 @@ _NUMBER = re.compile(r"operation-(\d+)\.reply")
 class Replies:
     """The kept replies of one library; only the leader uses them."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, database: Path) -> None:
+        self._folder = database.parent / "replies"
         #: What could not be written: a full disk must not lose it as long as this process lives.
         self._unwritten: dict[int, Submission] = {}
 
@@ -64,6 +64,8 @@ class Replies:
         copy: that is put aside, for its number will be given anew. Returns what was.
         """
         aside: list[Path] = []
+        for id in self._unwritten.keys() - set(live):
+            del self._unwritten[id]
         for file in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
             number = _NUMBER.fullmatch(file.name)
             if file.suffix == _ASIDE or (number and int(number[1]) in live):

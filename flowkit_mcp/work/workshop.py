@@ -72,15 +72,15 @@ class Workshop:
     ffmpeg: str
     providers: Mapping[str, Provider]
     generation: int
+    #: Of the process, not of the term: what a full disk could not take must outlive the term that this ends.
+    replies: Replies
     on_step: Callable[[str], None] = no_step
     roll: Callable[[], float] = field(default=random.random)
     gate: Gatekeeper = field(init=False)
-    replies: Replies = field(init=False)
     labels: Labels = field(init=False)
 
     def __post_init__(self) -> None:
         self.gate = Gatekeeper(self.db, self.clock)
-        self.replies = Replies(self.db.path.parent / "replies")
         self.labels = Labels(self.db)
 
     # ---- account -----------------------------------------------------------------------------

@@ -13,7 +13,9 @@ from film import account_seen, good, scene_of
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings
 from flowkit_mcp.domain.models import JobState, OperationState, Stage
+from flowkit_mcp.errors import LibraryTrouble
 from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.store.database import Tx
 from flowkit_mcp.work import replies
 
 pytestmark = pytest.mark.media
@@ -107,6 +109,55 @@ async def test_a_reply_that_cannot_be_written_is_looked_up_and_paid_once(
     assert state is not None and state.failures == 0, "the disk is not the provider's fault"
     types = [event.type for event in await jobs.events(kit.db, result.job_id)]
     assert "reply_missing" in types
+
+
+async def test_a_disk_too_full_even_to_say_so_loses_no_reply(
+    kit: FlowKit, provider: FakeProvider, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing can be written, so the term ends; the next one of this process still has the media."""
+
+    async def no_room(*args: object, **values: object) -> int:
+        raise LibraryTrouble("the disk of the library is full")
+
+    provider.keeps_inline = False
+    with monkeypatch.context() as patch:
+
+        def full(*args: object) -> None:
+            patch.setattr(Tx, "run", no_room)
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr(replies, "_write", full)
+        job = await scene.upscale_image(H)
+        version = await kit.db.version()
+        async with asyncio.timeout(60):
+            while await term(kit) == 1:
+                version = await kit.db.changed(version, 0.1)
+    good(await job.result(60))
+    assert provider.submits == 2 and provider.looked_up == [], "this process still had it"
+
+
+async def test_a_full_disk_at_the_commit_loses_no_reply_and_ends_no_term(
+    kit: FlowKit, provider: FakeProvider, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted, refusals = operations.submitted, [1, 2]
+
+    async def full(*args: object, **values: object) -> None:
+        if refusals:
+            refusals.pop()
+            raise LibraryTrouble("the disk of the library is full")
+        await submitted(*args, **values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(operations, "submitted", full)
+    monkeypatch.setattr("flowkit_mcp.domain.policy.LIBRARY_PAUSE_MS", 10)
+    provider.keeps_inline = False
+    good(await scene.execute_upscale_image(H))
+    assert provider.submits == 2 and provider.looked_up == [] and refusals == []
+    assert await term(kit) == 1
+
+
+async def term(kit: FlowKit) -> int:
+    leader = await operations.leader(kit.db)
+    return leader.generation if leader else 0
 
 
 async def test_a_lost_reply_that_nobody_can_look_up_asks_the_person_even_if_it_was_free(

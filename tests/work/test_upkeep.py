@@ -15,6 +15,7 @@ from flowkit_mcp import FlowKit, Orientation, Scene, Settings, Video
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Asset
 from flowkit_mcp.store import jobs, takes
+from flowkit_mcp.work.replies import Replies
 from flowkit_mcp.work.upkeep import KEPT_COPIES, KEPT_EVENTS_MS, Upkeep
 from flowkit_mcp.work.workshop import Workshop
 
@@ -35,7 +36,7 @@ def upkeep_of(kit: FlowKit, provider: FakeProvider, clock: Clock) -> Upkeep:
     return Upkeep(
         Workshop(
             db=kit.db, clock=clock, media=kit.media, ffmpeg="", generation=1,
-            providers={provider.name: provider},
+            providers={provider.name: provider}, replies=Replies(kit.db.path),
         )
     )  # fmt: skip
 
