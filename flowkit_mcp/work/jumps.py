@@ -54,13 +54,18 @@ class Jumps:
 
 
 class Patience:
-    """How long the outcome of a call has been looked for, by two clocks of which neither is believed alone."""
+    """How long the outcome of a call has been looked for, by two clocks that are not believed blindly."""
 
     def __init__(self, steady: Steady = time.monotonic) -> None:
         self._steady = steady
         self._first: dict[int, float] = {}
 
     def age_s(self, operation_id: int, by_wall_s: float) -> float:
-        """The smaller of what the wall clock says and of the time since this process first asked for this call."""
+        """The smaller of what the wall clock says and of the time since this process first asked for this call.
+
+        Below nothing the wall clock tells nothing (the call was sent while it was ahead), and the other, which never
+        counts too much, is believed alone: else a look-up would go on for as long as that clock was ahead.
+        """
         now = self._steady()
-        return min(by_wall_s, now - self._first.setdefault(operation_id, now))
+        steady_s = now - self._first.setdefault(operation_id, now)
+        return steady_s if by_wall_s < 0 else min(by_wall_s, steady_s)

@@ -137,6 +137,28 @@ async def test_a_clock_set_forward_is_no_proof_that_a_call_never_arrived(
     assert max(call.age_s for call in provider.looked_up) < 60
 
 
+async def test_a_call_sent_while_the_clock_was_ahead_grows_older_all_the_same(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    """By its date it has not been sent yet; a look-up that waits for an age would go on for the whole jump."""
+    clock = SetClock()
+    clock.ahead_ms = 24 * HOUR_MS
+    async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
+        scene = await prepared(kit)
+        provider.script = [FakeProvider.LOSE]
+        provider.in_flight_looks = 1_000_000
+        job = await scene.generate_video(H)
+        async with asyncio.timeout(20):
+            while not provider.looked_up:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+    provider.looked_up.clear()
+    provider.in_flight_looks = 2
+    async with FlowKit.open(settings, provider=provider) as kit:  # the right time again
+        assert (await kit.wait(job.id, 30)).state is JobState.SUCCEEDED
+    ages = [call.age_s for call in provider.looked_up]
+    assert ages[0] == 0 and ages == sorted(ages) and 0 < ages[-1] < 60
+
+
 def test_patience_believes_neither_clock_alone() -> None:
     now = 100.0
     steady: Callable[[], float] = lambda: now  # noqa: E731
@@ -146,3 +168,5 @@ def test_patience_believes_neither_clock_alone() -> None:
     assert patience.age_s(7, 3600) == 5
     assert patience.age_s(7, 2) == 2
     assert patience.age_s(8, 3600) == 0
+    assert patience.age_s(7, -3600) == 5, "sent by a clock that was ahead: that one tells nothing"
+    assert patience.age_s(9, -3600) == 0
