@@ -247,6 +247,17 @@ async def events(reads: Reads, job_id: int) -> list[JobEvent]:
     )
 
 
+async def fetched_unrecorded(reads: Reads) -> list[JobEvent]:
+    """Of calls whose take is not recorded: what was noted when their media were about to get their name."""
+    return await rows(
+        reads,
+        JobEvent,
+        """SELECT e.* FROM operation o JOIN job_event e ON e.job_id = o.job_id
+            WHERE o.state IN ('submitted','failed','abandoned') AND e.type = 'fetched'
+              AND json_extract(e.data, '$.operation') = o.id ORDER BY e.id""",
+    )
+
+
 async def warnings(reads: Reads, job_id: int, operation_id: int) -> list[str]:
     """What the provider was seen to do differently from what was asked, in one call."""
     found = await reads.all(

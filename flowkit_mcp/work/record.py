@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import filecmp
+import hashlib
+import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -271,10 +273,56 @@ class Recorder:
                 return file
         return None
 
+    async def take_up(
+        self, job: Job, op: Operation, remote_id: str, file: Path, credits_after: int | None
+    ) -> None:
+        """Media that have their name and no row yet (leftovers.py): of a claimed job, or of one that has ended."""
+
+        async def copy(part: Path) -> None:
+            await asyncio.to_thread(shutil.copyfile, file, part)
+
+        if not job.state.final:
+            await self._finish(job, op, remote_id, copy, credits_after)
+            return
+        part = self._shop.media.part_for(file)
+        try:
+            await copy(part)
+            async with self._record:
+                await self._record_take(job, op, remote_id, part, credits_after)
+        finally:
+            part.unlink(missing_ok=True)
+
+    async def _note(
+        self,
+        job: Job,
+        op: Operation,
+        remote_id: str,
+        part: Path,
+        folder: Path,
+        credits_after: int | None,
+    ) -> None:
+        """Before the media get their name: should their row never follow, the next leader knows whose they are."""
+        digest = await asyncio.to_thread(sha256_of, part)
+        async with self._shop.db.transaction() as tx:
+            await jobs.log(
+                tx,
+                job.id,
+                "fetched",
+                self._shop.clock.now(),
+                operation=op.id,
+                folder=self._shop.media.relative(folder),
+                sha256=digest,
+                remote_id=remote_id,
+                credits_after=credits_after,
+            )
+
     async def _record_take(
         self, job: Job, op: Operation, remote_id: str, part: Path, credits_after: int | None
     ) -> None:
-        """File in place, then everything about it in one transaction."""
+        """File in place, then everything about it in one transaction.
+
+        A job that has ended already stays as it ended, its call too; only the take is added.
+        """
         shop = self._shop
         request = paid_request_of(job)
         place: Place = {
@@ -285,6 +333,8 @@ class Recorder:
         }
         number = await takes.next_number(shop.db, **place)
         final = await self._left_behind(part) or await self._target(job, number)
+        if not job.state.final:
+            await self._note(job, op, remote_id, part, final.parent, credits_after)
         file = await shop.media.keep(part, final, media_of_job(job))
         shop.on_step("file_renamed")
         now = shop.clock.now()
@@ -309,7 +359,7 @@ class Recorder:
                     remote_project_id=project,
                     now=now,
                 )
-            late = (await jobs.job(tx, job.id)).cancel_requested
+            late = job.state.final or (await jobs.job(tx, job.id)).cancel_requested
             take = await takes.add_take(
                 tx,
                 id=shop.clock.new_id(),
@@ -325,6 +375,9 @@ class Recorder:
                 **sources_of(request),
                 **place,
             )
+            if job.state.final:
+                await jobs.log(tx, job.id, "take_kept", now, take=take.id, operation=op.id)
+                return
             await operations.settle(
                 tx, op, OperationState.DONE, now=now, credits_after=credits_after
             )
@@ -344,6 +397,12 @@ class Recorder:
             )
             shop.on_step("record_uncommitted")
         shop.on_step("recorded")
+
+
+def sha256_of(file: Path) -> str:
+    """In hex; blocking."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _sentence(text: str) -> str:

@@ -14,6 +14,7 @@ from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.work.generate import PaidPath
 from flowkit_mcp.work.house import HouseKeeper
 from flowkit_mcp.work.jumps import Jumps, Patience
+from flowkit_mcp.work.leftovers import take_up_leftovers
 from flowkit_mcp.work.local import run_local
 from flowkit_mcp.work.publish import Publisher
 from flowkit_mcp.work.record import Recorder, media_of_job
@@ -61,6 +62,7 @@ class Worker:
         """Until `stop`. Raises Replaced if another process leads."""
         await self._jumps.at_the_start()
         await adopt_orphans(self._shop)
+        await take_up_leftovers(self._shop, self._recorder)
         for name in self._shop.providers:
             await self._shop.gate.end_probe(name)  # whoever probed is gone
         beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._upkeep.run())]

@@ -24,13 +24,17 @@ _KINDS: dict[str, type[Brief]] = {
 
 
 class FiledProvider(FakeProvider):
-    """`look_up` is `yes`, `no` or `in_flight` (busy at first, then yes)."""
+    """`look_up` is `yes`, `no` or `in_flight` (busy at first, then yes); `stops`: yes, and a cancelled call is stopped;
+    `away`: there is no browser.
+    """
 
     def __init__(self, file: Path, look_up: str, on_step: Callable[[str], None]) -> None:
         super().__init__(
             can_look_up=look_up != "no", in_flight_looks=1 if look_up == "in_flight" else 0
         )
         self.ledger = charges(file)
+        self.can_cancel = look_up == "stops"
+        self.connected = look_up != "away"
 
         def accepted(line: Accepted) -> None:
             _append(file, line)
