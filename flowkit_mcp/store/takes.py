@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePosixPath
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from flowkit_mcp.domain.files import MediaFile
 from flowkit_mcp.domain.models import Asset, Orientation, Render, Slot, Stage, Take
@@ -315,14 +315,23 @@ async def any_remote_id(reads: Reads, asset_id: str) -> str | None:
     return found[0]["remote_id"] if found else None
 
 
-async def remotes(reads: Reads, asset_id: str) -> list[tuple[str, str, str]]:
-    """(provider, account, id) under which an asset is known anywhere, the newest first."""
+class Remote(NamedTuple):
+    """Where an asset is known."""
+
+    provider: str
+    account: str
+    remote_id: str
+    remote_project_id: str | None
+
+
+async def remotes(reads: Reads, asset_id: str) -> list[Remote]:
+    """Where an asset is known anywhere, the newest first."""
     found = await reads.all(
-        """SELECT provider, account, remote_id FROM asset_remote WHERE asset_id = :a AND gone_at IS NULL
-            ORDER BY created_at DESC""",
+        """SELECT provider, account, remote_id, remote_project_id FROM asset_remote
+            WHERE asset_id = :a AND gone_at IS NULL ORDER BY created_at DESC""",
         a=asset_id,
     )
-    return [(item["provider"], item["account"], item["remote_id"]) for item in found]
+    return [Remote(**item) for item in found]
 
 
 async def mark_gone(tx: Tx, provider: str, account: str, remote_id: str, now: int) -> None:

@@ -31,15 +31,15 @@ class Restorer:
             if self._shop.media.absolute(asset.path).is_file():
                 return asset
             why = "it came from nowhere that could be asked for it again"
-            for name, account, remote_id in await takes.remotes(self._shop.db, asset.id):
-                provider = self._shop.providers.get(name)
+            for known in await takes.remotes(self._shop.db, asset.id):
+                provider = self._shop.providers.get(known.provider)
                 if provider is None:
                     continue
                 if not provider.connected:
                     why = "the browser through which it can be fetched again is not connected"
-                elif provider.account_label != account:
-                    why = f"only the account {account!r} can fetch it again"
-                elif (media := await self._seen(provider, remote_id, asset)) is None:
+                elif provider.account_label != known.account:
+                    why = f"only the account {known.account!r} can fetch it again"
+                elif (media := await self._seen(provider, known, asset)) is None:
                     why = "Flow does not have it any more"
                 else:
                     return await self._bring(provider, asset, media)
@@ -59,10 +59,14 @@ class Restorer:
                 log.warning("cannot fetch %s again: %s", asset.path, error)
         return brought
 
-    async def _seen(self, provider: Provider, remote_id: str, asset: Asset) -> RemoteMedia | None:
-        """A fresh address: those of last time have expired."""
+    async def _seen(
+        self, provider: Provider, known: takes.Remote, asset: Asset
+    ) -> RemoteMedia | None:
+        """A fresh address: those of last time have expired. Whoever asks need not be who made it."""
+        id, project = known.remote_id, known.remote_project_id
+        lies_in = {id: project} if project else None
         try:
-            seen = (await provider.poll([remote_id], asset.media)).get(remote_id)
+            seen = (await provider.poll([id], asset.media, lies_in)).get(id)
         except NotConnected as error:
             raise MediaError(GONE.format(path=asset.path, why=error.message), hint=HINT) from error
         return seen.media if isinstance(seen, Done) else None

@@ -138,6 +138,7 @@ async def test_a_file_in_use_that_is_gone_is_fetched_again_and_what_is_not_in_us
         good(await scene.execute_generate_image(H, new_take=True))
         good(await scene.execute_generate_video(H))
         (picture, in_use), (_, clip) = [await file_of(kit, scene, s) for s in ("image", "video")]
+    provider.polled_in.clear()
     for file in (put_aside, in_use, clip):
         file.unlink()
     async with FlowKit.open(settings, provider=provider) as kit:
@@ -148,6 +149,8 @@ async def test_a_file_in_use_that_is_gone_is_fetched_again_and_what_is_not_in_us
         assert take.job_id is not None
         assert [e.data for e in await jobs.events(kit.db, take.job_id) if e.type == "fetched_again"]
     assert provider.submits == 3, "fetching is free"
+    made = {accepted.remote_id for accepted in provider.ledger[1:]}
+    assert provider.polled_in == dict.fromkeys(made, "remote-project-1"), "whoever asks names it"
 
 
 async def scene_slots(kit: FlowKit, scene: Scene) -> dict[str, str]:
@@ -198,3 +201,4 @@ async def test_a_picture_to_be_handed_over_is_fetched_again_first(
     picture.unlink()
     good(await scene.execute_generate_video(H))
     assert provider.uploads == [picture] and picture.is_file()
+    assert "elsewhere" in provider.polled_in.values(), "it is looked for where it lies"
