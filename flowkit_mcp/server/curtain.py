@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -43,6 +44,7 @@ _PROMISED = {
 }
 
 Ctx = ServerRequestContext[Any, Any]
+log = logging.getLogger("flowkit.server")
 
 
 class Stage:
@@ -79,7 +81,7 @@ class Curtain:
         return await call_next(ctx)
 
     def raise_(self) -> asyncio.Future[None]:
-        """Begin to open, once; done when everything stands."""
+        """Begin to open, again if it failed before; done when everything stands."""
         if self._up is None:
             self._up = asyncio.get_running_loop().create_future()
             self._holding = asyncio.create_task(self._hold(self._up), name="library")
@@ -95,6 +97,9 @@ class Curtain:
         """The library is opened and closed by one task, whoever needed it first."""
         try:
             whole = await asyncio.to_thread(_load, self.settings)
+            if self._over.is_set():  # the client has left meanwhile: nothing is opened for nobody
+                up.cancel()
+                return
             lifespan = whole.settings.lifespan
             assert lifespan is not None
             async with lifespan(whole) as backstage:
@@ -105,10 +110,14 @@ class Curtain:
         except Exception as error:
             if up.done():
                 raise
-            print(error, file=sys.stderr)
-            known = isinstance(error, FlowKitError)
-            up.set_exception(error if known else BugError(f"the library: {error}"))
+            if isinstance(error, FlowKitError):
+                print(error, file=sys.stderr)
+                up.set_exception(error)
+            else:
+                log.exception("the library was not opened")
+                up.set_exception(BugError(f"the library: {error}"))
             up.exception()  # told to whoever asks; nobody need have asked yet
+            self._up = self._holding = None  # it may be mended by the next request
 
     def _graft(self, whole: MCPServer[Any]) -> None:
         """From now on requests are answered as the whole server answers them."""

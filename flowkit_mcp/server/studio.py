@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -37,12 +38,13 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.errors import FlowKitError
+from flowkit_mcp.errors import BugError, FlowKitError
 from flowkit_mcp.sdk.board import take_file
 from flowkit_mcp.server.server import build
 from flowkit_mcp.server.storyboard import page
 
 HOST = "127.0.0.1"
+log = logging.getLogger("flowkit.server")
 #: What the page may call: what a person does in it, and no more.
 CALLS = frozenset(
     "list_projects get_project generate_image edit_image generate_video upscale select_take move_scene "
@@ -215,7 +217,10 @@ class Studio:
             result = await self._client.call_tool(name, arguments)
             told = {"result": result.model_dump(mode="json", by_alias=True, exclude_none=True)}
         except MCPError as error:
-            told = {"result": {"isError": True, "content": [{"type": "text", "text": str(error)}]}}
+            told = _failed(error)
+        except Exception as error:  # without an answer the page would wait for ever
+            log.exception("a call of the studio's page")
+            told = _failed(BugError(str(error) or type(error).__name__))
         call.told.put_nowait(told)
 
     async def ask(self, _context: Any, params: ElicitRequestParams) -> ElicitResult:
@@ -256,6 +261,10 @@ class Studio:
 def _same(given: str, secret: str) -> bool:
     """As bytes, since Python compares no other text than ASCII in constant time."""
     return secrets.compare_digest(given.encode(), secret.encode())
+
+
+def _failed(error: Exception) -> dict[str, Any]:
+    return {"result": {"isError": True, "content": [{"type": "text", "text": str(error)}]}}
 
 
 def _refused(why: str) -> Response:

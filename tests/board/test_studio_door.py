@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from board_world import World, images, references, world
+from mcp import Client
 
 OURS = {"sec-fetch-site": "same-origin"}
 
@@ -123,3 +126,21 @@ async def test_only_takes_are_served_and_only_the_storyboard_is_read(tmp_path: P
         picture = await client.get(f"/picture/{take.id}", headers=OURS)
         assert (picture.status_code, picture.headers["content-type"]) == (200, "image/jpeg")
         assert "immutable" in picture.headers["cache-control"]
+
+
+async def test_a_call_that_fails_in_an_unforeseen_way_is_answered_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise RuntimeError("an answer that is none")
+
+    async with world(tmp_path) as at, let_in(at) as client:
+        monkeypatch.setattr(Client, "call_tool", broken)
+        call = {"name": "list_projects", "arguments": {}}
+        ours = {"origin": address(at), **OURS}
+        answer = await asyncio.wait_for(client.post("/call", json=call, headers=ours), 30)
+        result = answer.json()["result"]
+        assert result["isError"] is True
+        assert result["content"][0]["text"].startswith("BUG: an answer that is none.")
+        (logged,) = [one for one in caplog.records if one.name == "flowkit.server"]
+        assert logged.exc_info is not None
