@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.cut import Loudness
-from flowkit_mcp.domain.models import ChainType, Orientation, Slot, Stage, Take
+from flowkit_mcp.domain.models import Asset, ChainType, Orientation, Slot, Stage, Take
 from flowkit_mcp.domain.speech import spoken
 from flowkit_mcp.domain.subclips import subclips
 from flowkit_mcp.errors import FlowKitError, MediaError
@@ -209,7 +209,7 @@ class _Desk:
             async with self._turn:
                 measured = await in_thread(work)
         except MediaError as error:
-            return replace(one, faults=(Fault("DAMAGED", error.message, Remedy.TAKE),))
+            return replace(one, faults=(await self._damaged(asset, error),))
         finally:
             self._done += 1
             if self._note is not None:
@@ -225,6 +225,17 @@ class _Desk:
             measured=measured,
             faults=tuple(fault for fault in faults if _is_shown(fault, measured)),
         )
+
+    async def _damaged(self, asset: Asset, error: MediaError) -> Fault:
+        """Nothing is paid for what Flow still has: once the file is away it is fetched again."""
+        there = await asyncio.to_thread(self._kit.media.absolute(asset.path).exists)
+        code = "DAMAGED" if there else "GONE"
+        if not await takes.remotes(self._kit.db, asset.id):
+            return Fault(code, error.message, Remedy.TAKE)
+        free = "it is fetched again free while Flow is connected"
+        if there:
+            return Fault(code, f"{error.message}; delete {asset.path}: {free}", Remedy.FREE)
+        return Fault(code, f"{asset.path} is gone; {free}", Remedy.FREE)
 
     async def _planned(self, one: ClipReview) -> float | None:
         """How long the clip was to be: by its model, else by the last beat of its plan; None for an extension."""
@@ -373,7 +384,9 @@ def _item(kit: FlowKit, one: ClipReview) -> SheetItem:
     if one.measured is None:
         slot = one.slot
         picture = slot is not None and slot.filled and slot.path is not None and one.take is None
-        said = "damaged" if one.faults else "image, no clip yet" if picture else "no clip yet"
+        said = "image, no clip yet" if picture else "no clip yet"
+        if one.faults:
+            said = one.faults[0].code.lower()
         path = kit.media.absolute(slot.path or "") if picture and slot is not None else None
         return SheetItem(path, label, said, one.orientation, STRIP, alarm=bool(one.faults))
     bad = [fault.what for fault in one.faults if fault.remedy is not Remedy.NOTE]

@@ -64,12 +64,14 @@ async def kept_sheet(
     most_bytes: int = 200_000,
     beside: bool = False,
 ) -> Path:
-    """The sheet of exactly these items, drawn unless it is there. Files of the library never change under a name.
+    """The sheet of exactly these items and their files as they are now, drawn unless it is there.
 
     Raises:
         MediaError: it cannot be written.
     """
-    text = "\n".join([title, f"{longest} {beside}", *(repr(item) for item in items)])
+    files = await asyncio.to_thread(lambda: [_state(item.path) for item in items])
+    drawn = [f"{item!r} {file}" for item, file in zip(items, files, strict=True)]
+    text = "\n".join([title, f"{longest} {beside}", *drawn])
     name = f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:20]}.jpg"
     place = kit.media.looks / name
     if not await asyncio.to_thread(place.is_file):
@@ -78,6 +80,15 @@ async def kept_sheet(
         )
         await asyncio.to_thread(_tidy, kit.media.looks, kind)
     return place
+
+
+def _state(path: Path | None) -> tuple[int, int] | None:
+    """Changes when a file goes, comes home or is repaired under its name."""
+    try:
+        held = path.stat() if path is not None else None
+    except OSError:
+        return None
+    return (held.st_size, held.st_mtime_ns) if held is not None else None
 
 
 def _tidy(folder: Path, kind: str) -> None:

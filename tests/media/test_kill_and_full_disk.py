@@ -172,6 +172,7 @@ def test_a_disk_full_at_any_moment_is_said_and_leaves_nothing(clips, tmp_path, c
     whole = tmp_path / "whole" / "film.mp4"
     assert run(clips, whole, cut=cut).stdout.startswith("made:")
     largest = max(whole.stat().st_size, 2 * FRAMES * 2000 * 4)  # a clip's sound as it is spooled
+    refused: list[int] = []
     for size in sizes(largest):
         out = tmp_path / f"out-{size}"
         ended = run(clips, out / "film.mp4", cut=cut, size=size)
@@ -179,8 +180,11 @@ def test_a_disk_full_at_any_moment_is_said_and_leaves_nothing(clips, tmp_path, c
             is_right(out / "film.mp4", cut)
             continue
         assert ended.stdout.startswith("refused: "), (size, ended)
+        refused.append(size)
         assert "disk" in ended.stdout or "cannot be written" in ended.stdout, ended.stdout
         assert not out.exists() or list(out.iterdir()) == []
+    # where the limit bites it bites at every size below, and the first byte is always too many
+    assert refused == sizes(largest)[: len(refused)] and len(refused) >= 3, refused
 
 
 def test_a_folder_that_cannot_be_written_is_named(clips, tmp_path):

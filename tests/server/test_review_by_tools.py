@@ -47,16 +47,52 @@ async def test_a_review_changes_nothing_and_the_second_one_measures_nothing(talk
     assert len([one for one in talk.provider.ledger if one.credits]) == 2  # the clips, once
 
 
-async def test_a_damaged_clip_is_told_with_the_price_of_another(talk: Talk) -> None:
-    await talk.production()
+async def _only_clip(talk: Talk) -> Path:
+    await talk.production(scenes=1)
     await talk.clips()
     view = await talk.do("get_project", project="Fox", detail="full")
-    clip = Path(view["scenes"][1]["slots"]["VERTICAL"]["video"]["path"])
-    clip.write_bytes(clip.read_bytes()[:2000])
+    return Path(view["scenes"][0]["slots"]["VERTICAL"]["video"]["path"])
+
+
+async def test_a_damaged_clip_that_flow_has_is_fetched_again_free_and_nothing_is_offered_for_it(
+    talk: Talk,
+) -> None:
+    clip = await _only_clip(talk)
+    whole = clip.read_bytes()
+    clip.write_bytes(whole[:2000])
     facts = await talk.do("review", video="Film")
-    (again,) = facts["retakes"]
-    assert (again["scene"], again["orientation"], again["credits"]) == (2, "VERTICAL", 12)
-    assert "new_take=true), 12 credits in all" in facts["next"]
+    said = facts["clips"]["1 VERTICAL"]
+    where = clip.relative_to(talk.kit.settings.library).as_posix()
+    assert f"delete {where}: it is fetched again free while Flow is connected" in said
+    assert "retakes" not in facts and "new_take" not in facts["next"]
+    clip.unlink()
+    gone = await talk.do("review", video="Film")
+    said = gone["clips"]["1 VERTICAL"]
+    assert f"{where} is gone; it is fetched again free while Flow is connected" in said
+    assert "delete" not in said and "retakes" not in gone
+    await talk.do("merge", video="Film")  # does as was said
+    assert (await talk.do("wait"))["done"]
+    assert clip.read_bytes() == whole
+    home = await talk.do("review", video="Film")
+    assert "fetched again" not in home["clips"]["1 VERTICAL"]
+    assert home["sheet"] != gone["sheet"] != facts["sheet"]
+    assert len([one for one in talk.provider.ledger if one.credits]) == 1
+
+
+async def test_a_damaged_clip_that_flow_does_not_have_is_told_with_the_price_of_another(
+    talk: Talk,
+) -> None:
+    clip = await _only_clip(talk)
+    async with talk.kit.db.transaction() as tx:
+        await tx.run("UPDATE asset_remote SET gone_at = 1")
+    whole = clip.read_bytes()
+    for damage in (lambda: clip.write_bytes(whole[:2000]), clip.unlink):
+        damage()
+        facts = await talk.do("review", video="Film")
+        (again,) = facts["retakes"]
+        assert (again["scene"], again["orientation"], again["credits"]) == (1, "VERTICAL", 12)
+        assert "fetched again free" not in facts["clips"]["1 VERTICAL"]
+        assert "new_take=true), 12 credits in all" in facts["next"]
 
 
 async def test_scenes_without_clips_are_shown_by_their_images_and_said_to_lack_one(

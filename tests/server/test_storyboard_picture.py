@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 
 from PIL import Image
 from talk import Talk
@@ -40,6 +41,31 @@ async def test_a_storyboard_is_drawn_anew_only_when_something_has_changed(talk: 
     await talk.do("edit_image", scene=1, video="Film", prompt="at night")
     assert (await talk.do("wait"))["done"]
     assert (await talk.call("get_project", **LOOK)).content[1].data != before
+
+
+async def test_a_file_that_was_away_or_damaged_is_in_the_storyboard_once_it_is_home(
+    talk: Talk,
+) -> None:
+    await talk.production(scenes=1)
+    await talk.images()
+    view = await talk.do("get_project", project="Fox", detail="full")
+    image = Path(view["scenes"][0]["slots"]["VERTICAL"]["image"]["path"])
+    whole = image.read_bytes()
+
+    async def drawn() -> str:
+        return (await talk.call("get_project", **LOOK)).content[1].data
+
+    image.unlink()
+    away = await drawn()
+    image.write_bytes(whole)
+    home = await drawn()
+    assert home != away
+    image.unlink()
+    assert await drawn() == away
+    image.write_bytes(whole[:100])
+    assert await drawn() == away  # drawn as one that cannot be read, too
+    image.write_bytes(whole)
+    assert await drawn() == home
 
 
 async def test_without_scenes_there_is_no_picture_and_no_error(talk: Talk) -> None:

@@ -118,7 +118,7 @@ def _span(looked: Review, every: Sequence[Scene], sides: Sequence[Orientation]) 
 
 def _clip(one: ClipReview) -> str:
     said = "; ".join(fault.what for fault in one.faults)
-    return f"{one.words} · {said.upper() if said == 'damaged' else said}" if said else one.words
+    return f"{one.words} · {said}" if said else one.words
 
 
 def _joins(joins: Sequence[JoinReview], full: bool) -> dict[str, str] | None:
