@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from flowkit_mcp.domain.models import Asset
 from flowkit_mcp.errors import FlowKitError, MediaError, NotConnected
@@ -19,7 +20,7 @@ class Restorer:
 
     def __init__(self, workshop: Workshop) -> None:
         self._shop = workshop
-        self._one_by_one = asyncio.Lock()
+        self._one_by_one = workshop.fetching
 
     async def here(self, asset: Asset) -> Asset:
         """The asset with its file in place.
@@ -45,13 +46,15 @@ class Restorer:
                     return await self._bring(provider, asset, media)
             raise MediaError(GONE.format(path=asset.path, why=why), hint=HINT)
 
-    async def in_use(self) -> int:
-        """Fetch what is selected and missing, as far as it can be had; how many files came home.
+    async def in_use(self, may_ask: Callable[[], Awaitable[bool]]) -> int:
+        """Fetch what is selected and missing, as far as it can be had and asked for; how many files came home.
 
         What is not in use stays away: the person may have made room.
         """
         brought = 0
         for asset in await missing(self._shop):
+            if not await may_ask():
+                break
             try:
                 await self.here(asset)
                 brought += 1

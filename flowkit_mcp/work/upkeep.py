@@ -1,6 +1,6 @@
 """What the leader does beside the work: a copy of the database each day, old history pruned, lost files fetched.
 
-Nothing here may end a term: what goes wrong is logged and tried again an hour later.
+Nothing here may end a term: what goes wrong is logged and tried again later.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ import asyncio
 import datetime
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
-from flowkit_mcp.store import jobs
+from flowkit_mcp.domain.models import Gate
+from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.work.restore import Restorer
 from flowkit_mcp.work.workshop import Workshop, log
+
+T = TypeVar("T")
 
 EVERY_S = 3600.0
 KEPT_COPIES = 7
@@ -25,11 +29,11 @@ class Upkeep:
     def __init__(self, workshop: Workshop) -> None:
         self._shop = workshop
         self._restorer = Restorer(workshop)
-        self._connected = asyncio.Event()
+        self._seen = asyncio.Event()
 
     def account_seen(self) -> None:
-        """The provider can be asked from now on."""
-        self._connected.set()
+        """The provider has just answered, so it may be asked for what is missing."""
+        self._seen.set()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -45,9 +49,21 @@ class Upkeep:
 
     async def _fetch(self) -> None:
         while True:
-            await self._connected.wait()
-            await self._try("fetch missing files", self._restorer.in_use)
-            await asyncio.sleep(EVERY_S)
+            await self._seen.wait()
+            self._seen.clear()
+            if await self._try("fetch missing files", self.fetch_missing) is not None:
+                await asyncio.sleep(EVERY_S)
+
+    async def fetch_missing(self) -> int | None:
+        """How many files came home; None: Flow may not be asked now, not even for what is free and in nobody's way."""
+        return await self._restorer.in_use(self._may_ask) if await self._may_ask() else None
+
+    async def _may_ask(self) -> bool:
+        states = {s.provider: s.gate for s in await operations.provider_states(self._shop.db)}
+        return all(
+            provider.connected and states.get(provider.name) is Gate.OPEN
+            for provider in self._shop.providers.values()
+        )
 
     async def copy_of_today(self) -> Path | None:
         """One sound copy a day, of a library that was worked in; the newest are kept. None: there is one already."""
@@ -71,8 +87,9 @@ class Upkeep:
             return await jobs.prune_events(tx, self._shop.clock.now() - KEPT_EVENTS_MS)
 
     @staticmethod
-    async def _try(what: str, work: Callable[[], Awaitable[object]]) -> None:
+    async def _try(what: str, work: Callable[[], Awaitable[T]]) -> T | None:
         try:
-            await work()
+            return await work()
         except Exception:
-            log.exception("could not %s; it is tried again in an hour", what)
+            log.exception("could not %s; it is tried again later", what)
+            return None

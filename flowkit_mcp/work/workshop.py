@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import logging
 import random
@@ -78,6 +79,8 @@ class Workshop:
     roll: Callable[[], float] = field(default=random.random)
     gate: Gatekeeper = field(init=False)
     labels: Labels = field(init=False)
+    #: Held while a missing file is fetched: whoever needs the same one finds it there.
+    fetching: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.gate = Gatekeeper(self.db, self.clock)

@@ -13,9 +13,11 @@ from film import account_seen, good, scene_of
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings, Video
 from flowkit_mcp.clock import Clock
-from flowkit_mcp.domain.models import Asset
-from flowkit_mcp.store import jobs, takes
+from flowkit_mcp.domain.models import Asset, Gate
+from flowkit_mcp.providers.base import RemoteMedia
+from flowkit_mcp.store import jobs, operations, takes
 from flowkit_mcp.work.replies import Replies
+from flowkit_mcp.work.restore import Restorer
 from flowkit_mcp.work.upkeep import KEPT_COPIES, KEPT_EVENTS_MS, Upkeep
 from flowkit_mcp.work.workshop import Workshop
 
@@ -32,13 +34,15 @@ class MovedClock(Clock):
         return super().now() + self.ahead_ms
 
 
-def upkeep_of(kit: FlowKit, provider: FakeProvider, clock: Clock) -> Upkeep:
-    return Upkeep(
-        Workshop(
-            db=kit.db, clock=clock, media=kit.media, ffmpeg="", generation=1,
-            providers={provider.name: provider}, replies=Replies(kit.db.path),
-        )
+def workshop_of(kit: FlowKit, provider: FakeProvider, clock: Clock) -> Workshop:
+    return Workshop(
+        db=kit.db, clock=clock, media=kit.media, ffmpeg="", generation=1,
+        providers={provider.name: provider}, replies=Replies(kit.db.path),
     )  # fmt: skip
+
+
+def upkeep_of(kit: FlowKit, provider: FakeProvider, clock: Clock) -> Upkeep:
+    return Upkeep(workshop_of(kit, provider, clock))
 
 
 def copies(kit: FlowKit) -> list[Path]:
@@ -151,6 +155,64 @@ async def test_a_file_in_use_that_is_gone_is_fetched_again_and_what_is_not_in_us
     assert provider.submits == 3, "fetching is free"
     made = {accepted.remote_id for accepted in provider.ledger[1:]}
     assert provider.polled_in == dict.fromkeys(made, "remote-project-1"), "whoever asks names it"
+
+
+@pytest.mark.parametrize("gate", [Gate.BLOCKED, Gate.PAUSED])
+async def test_behind_a_closed_gate_nothing_is_fetched_in_spare_time(
+    kit: FlowKit, provider: FakeProvider, gate: Gate
+) -> None:
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    _, picture = await file_of(kit, scene, "image")
+    picture.unlink()
+    upkeep, now = upkeep_of(kit, provider, kit.clock), kit.clock.now()
+    provider.polled.clear()
+    async with kit.db.transaction() as tx:
+        await operations.set_gate(tx, provider.name, gate, now=now, reason="SIGN_IN_REQUIRED")
+    assert await upkeep.fetch_missing() is None and provider.polled == []
+    async with kit.db.transaction() as tx:
+        await operations.set_gate(tx, provider.name, Gate.OPEN, now=now)
+    provider.connected = False
+    assert await upkeep.fetch_missing() is None and provider.polled == []
+    provider.connected = True
+    assert await upkeep.fetch_missing() == 1 and picture.is_file()
+
+
+async def test_a_gate_that_closes_while_files_are_fetched_ends_it(
+    kit: FlowKit, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    good(await scene.execute_generate_video(H))
+    files = [(await file_of(kit, scene, stage))[1] for stage in ("image", "video")]
+    for file in files:
+        file.unlink()
+    fetch, now = provider.fetch, kit.clock.now()
+
+    async def closing(media: RemoteMedia, to: Path) -> None:
+        await fetch(media, to)
+        async with kit.db.transaction() as tx:
+            await operations.set_gate(tx, provider.name, Gate.BLOCKED, now=now)
+
+    monkeypatch.setattr(provider, "fetch", closing)
+    assert await upkeep_of(kit, provider, kit.clock).fetch_missing() == 1
+    assert [file.is_file() for file in files].count(True) == 1
+
+
+async def test_a_missing_file_that_two_need_at_once_is_fetched_once(
+    kit: FlowKit, provider: FakeProvider
+) -> None:
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    asset, picture = await file_of(kit, scene, "image")
+    picture.unlink()
+    shop = workshop_of(kit, provider, kit.clock)
+    provider.polled.clear()
+    await asyncio.gather(Restorer(shop).here(asset), Restorer(shop).here(asset))
+    assert len(provider.polled) == 1 and digest(picture) == asset.sha256
 
 
 async def scene_slots(kit: FlowKit, scene: Scene) -> dict[str, str]:
