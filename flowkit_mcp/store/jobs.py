@@ -258,6 +258,16 @@ async def fetched_unrecorded(reads: Reads) -> list[JobEvent]:
     )
 
 
+async def made_unrecorded(reads: Reads) -> list[JobEvent]:
+    """Of local jobs without a result: what was noted of the files that they made."""
+    return await rows(
+        reads,
+        JobEvent,
+        """SELECT e.* FROM job j JOIN job_event e ON e.job_id = j.id
+            WHERE j.provider = 'local' AND j.state <> 'succeeded' AND e.type = 'made' ORDER BY e.id""",
+    )
+
+
 async def warnings(reads: Reads, job_id: int, operation_id: int) -> list[str]:
     """What the provider was seen to do differently from what was asked, in one call."""
     found = await reads.all(

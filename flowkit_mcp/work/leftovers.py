@@ -2,11 +2,13 @@
 
 They are paid for, so they become takes, whatever became of their job meanwhile: cancelled before it went on, given up,
 ended badly at the provider. A note in the job's history, written before the name, says whose they are (record.py).
+Films and last frames cost nothing and are made again from the start, so theirs are removed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,11 @@ async def take_up_leftovers(shop: Workshop, recorder: Recorder) -> int:
             raise
         except Exception:  # the file stays where it is; the term goes on without it
             log.exception("media of job %d have no row and could not be recorded", note.job_id)
+    for note in await jobs.made_unrecorded(shop.db):
+        try:
+            await _remove(shop, note.data or {})
+        except Exception:
+            log.exception("files of job %d have no row and could not be removed", note.job_id)
     if taken:
         log.info("recorded %d take(s) whose files an earlier process left without a row", taken)
     return taken
@@ -63,4 +70,27 @@ async def _left(shop: Workshop, note: dict[str, Any]) -> Path | None:
             continue
         if await asyncio.to_thread(sha256_of, file) == note["sha256"]:
             return file
+    return None
+
+
+async def _remove(shop: Workshop, note: dict[str, Any]) -> None:
+    """Only if the first, which would have got the row, is there without one: else the others may be another film's."""
+    folder = shop.media.absolute(note["folder"])
+    found = [await _same(folder, one["name"], one["sha256"]) for one in note["files"]]
+    first = found[0]
+    if first is None or await takes.has_file(shop.db, shop.media.relative(first)):
+        return
+    for file in reversed(found):
+        if file is not None:
+            file.unlink(missing_ok=True)
+
+
+async def _same(folder: Path, name: str, sha256: str) -> Path | None:
+    """The file of that content under that name, or with the number that it gets where the name is taken."""
+    wanted = Path(name)
+    names = re.compile(rf"{re.escape(wanted.stem)}( \(\d+\))?{re.escape(wanted.suffix)}")
+    for file in sorted(folder.glob("*")):
+        if names.fullmatch(file.name) and file.is_file():
+            if await asyncio.to_thread(sha256_of, file) == sha256:
+                return file
     return None

@@ -15,6 +15,7 @@ from flowkit_mcp.media.merge import merge
 from flowkit_mcp.media.stills import last_frame
 from flowkit_mcp.store import catalog, jobs, takes
 from flowkit_mcp.work.joins import joins_of
+from flowkit_mcp.work.record import sha256_of
 from flowkit_mcp.work.restore import Restorer
 from flowkit_mcp.work.workshop import Replaced, Workshop
 
@@ -76,6 +77,7 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
             await unrecorded.enter_async_context(
                 _until_recorded(shop, result.file.path, *result.sidecars)
             )
+            await _note(shop, job, result.file.path, *result.sidecars)
             stage = Stage("looking at the joins", 0.99, 0.0)
             shop.on_step("looking_at_joins")
             joins = await joins_of(shop, request, clips, assets, result)
@@ -147,6 +149,7 @@ async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
     )
     part = shop.media.part_for(target)
     await last_frame(shop.media.absolute(source.path), part, request.end_s)
+    await _note(shop, job, part, name=target.name)
     file = await shop.media.keep(part, target, MediaKind.IMAGE)
     async with _until_recorded(shop, file.path):
         shop.on_step("frame_kept")
@@ -182,6 +185,17 @@ async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
                 progress=1.0,
                 data={"take": take.id},
             )
+
+
+async def _note(shop: Workshop, job: Job, *files: Path, name: str | None = None) -> None:
+    """Whose these are, should this process end before their row: the next leader removes them (leftovers.py)."""
+    made = [
+        {"name": name or file.name, "sha256": await asyncio.to_thread(sha256_of, file)}
+        for file in files
+    ]
+    folder = shop.media.relative(files[0].parent)
+    async with shop.db.transaction() as tx:
+        await jobs.log(tx, job.id, "made", shop.clock.now(), folder=folder, files=made)
 
 
 @asynccontextmanager

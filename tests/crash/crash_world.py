@@ -27,7 +27,7 @@ from flowkit_mcp.store.lock import LeaderLock
 
 H = Orientation.HORIZONTAL
 CHILD = Path(__file__).with_name("crash_child.py")
-Kind = Literal["image", "video", "merge", "larger", "house", "many"]
+Kind = Literal["image", "video", "merge", "frame", "larger", "house", "many"]
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,16 @@ async def _prepare(library: Path, kind: Kind) -> list[int]:
         scene = await video.add_scene("A harbour at dawn")
         if kind != "image":
             assert (await scene.execute_generate_image(H)).success
-        if kind == "merge":
+        if kind in ("merge", "frame"):
             assert (await scene.execute_generate_video(H)).success
+        if kind == "frame":
+            scene = await video.add_scene("The harbour wakes", continues=1)
     async with _server(library) as kit:
         scene = await Scene.get(kit, scene.id)
         if kind == "merge":
             made = [await (await Video.get(kit, video.id)).merge(H)]
+        elif kind == "frame":
+            made = [await scene.generate_image(H, last_frame=True)]
         elif kind == "image":
             made = [await scene.generate_image(H)]
         elif kind == "larger":

@@ -36,7 +36,8 @@ PAID = (
 LARGER = tuple(
     {"operation_saved": "reply_kept", "polled": "operation_saved"}.get(step, step) for step in PAID
 )
-LOCAL = ("merging", "merged")
+LOCAL = ("merging", "looking_at_joins", "merged")
+FRAME = ("frame_kept",)
 HOUSE = ("house_asked", "house_answered")
 #: Killed here, nobody in this program knows whether the call arrived.
 IN_DOUBT = ("intent_committed", "sent_no_reply", "reply_not_saved")
@@ -47,7 +48,7 @@ Copy = Callable[[Kind], World]
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, World]:
-    kinds: tuple[Kind, ...] = ("image", "video", "merge", "larger", "house")
+    kinds: tuple[Kind, ...] = ("image", "video", "merge", "frame", "larger", "house")
     return {kind: build(tmp_path_factory.mktemp(kind), kind) for kind in kinds}
 
 
@@ -69,7 +70,7 @@ def test_the_matrix_has_every_step_that_the_worker_announces() -> None:
         if file.name == "publish.py":  # tests/publish/test_publish_kill.py
             continue
         announced |= set(re.findall(r'on_step\("(\w+)"\)', file.read_text(encoding="utf-8")))
-    assert announced == {*PAID, *LARGER, *LOCAL, *HOUSE} - {"sent_no_reply"}
+    assert announced == {*PAID, *LARGER, *LOCAL, *FRAME, *HOUSE} - {"sent_no_reply"}
 
 
 @pytest.mark.parametrize("look_up", ["yes", "no", "in_flight"])
@@ -148,6 +149,16 @@ def test_a_film_is_joined_once_wherever_the_process_is_killed(copy: Copy, step: 
     assert left.job.state is JobState.SUCCEEDED
     assert [render.job_id for render in left.renders] == [left.job.id]
     assert world.charges == [] and left.operations == []
+
+
+@pytest.mark.parametrize("step", FRAME)
+def test_a_last_frame_is_cut_once_wherever_the_process_is_killed(copy: Copy, step: str) -> None:
+    world = copy("frame")
+    world.killed_at(step)
+    left = world.worked()
+    world.check_files(left)
+    assert left.job.state is JobState.SUCCEEDED
+    assert len(left.takes) == 1 and world.charges == []
 
 
 def test_killed_again_and_again_on_the_way_a_clip_is_still_paid_once(copy: Copy) -> None:

@@ -68,6 +68,26 @@ def test_media_of_a_job_that_has_ended_become_a_take_and_a_persons_own_file_is_l
     world.check_files(left)
 
 
+@pytest.mark.parametrize(("kind", "step"), [("frame", "frame_kept"), ("merge", "merged")])
+def test_what_was_made_here_for_nothing_is_removed_when_its_job_is_cancelled(
+    tmp_path: Path, kind: Kind, step: str
+) -> None:
+    world = build(tmp_path, kind)
+    before = _media(world)
+    world.killed_at(step)
+    assert _media(world) > before
+    world.cancel(world.job)
+    left = world.worked()
+    assert left.job.state is JobState.CANCELLED
+    assert _media(world) == before
+
+
+def _media(world: World) -> set[Path]:
+    return {
+        file for file in world.library.rglob("*") if file.is_file() and ".flowkit" not in file.parts
+    }
+
+
 async def _end(world: World) -> None:
     """As a leader that could not ask the provider any more."""
     async with Database.open(Settings(library=world.library).database) as db:
