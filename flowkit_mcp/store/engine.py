@@ -29,7 +29,12 @@ BUSY = (
     "another program holds the library's database",
     "Try again; if it stays so, run flowkit-mcp doctor.",
 )
-UNREADABLE = "the library's database cannot be opened or read", "Run flowkit-mcp doctor."
+CLOSED = (
+    "the library's database cannot be opened",
+    "See that its folder is there and can be written (a disk that is not connected, or read-only?), or choose another "
+    "with FLOWKIT_LIBRARY.",
+)
+UNREADABLE = "the library's database cannot be read", "Run flowkit-mcp doctor."
 
 _BY_CODE = {
     "SQLITE_FULL": FULL,
@@ -37,7 +42,7 @@ _BY_CODE = {
     "SQLITE_CORRUPT": DAMAGED,
     "SQLITE_NOTADB": DAMAGED,
     "SQLITE_BUSY": BUSY,
-    "SQLITE_CANTOPEN": UNREADABLE,
+    "SQLITE_CANTOPEN": CLOSED,
     "SQLITE_IOERR": UNREADABLE,
 }
 _BY_ERRNO = {

@@ -136,7 +136,9 @@ async def test_of_eight_servers_one_works_all_answer_and_a_killed_one_is_replace
         async with asyncio.timeout(PATIENCE_S):
             while place.leader["generation"] == generation:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.02)
-        assert time.monotonic() - killed < TAKEOVER_S
+        took = time.monotonic() - killed
+        print(f"taken over after {took:.2f} s")  # docs/reliability.md
+        assert took < TAKEOVER_S
         await done(clients[2], job)
         assert place.leader["generation"] == generation + 1
         told = [(await call(client, "status"))["process"] for client in clients]
