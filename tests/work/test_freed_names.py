@@ -14,6 +14,7 @@ from flowkit_mcp.domain.files import MediaFile
 from flowkit_mcp.domain.models import Asset, MediaKind
 from flowkit_mcp.errors import MediaError
 from flowkit_mcp.store import takes
+from flowkit_mcp.work.replies import Replies
 from flowkit_mcp.work.restore import Restorer
 from flowkit_mcp.work.workshop import Workshop
 
@@ -34,7 +35,7 @@ def restorer(kit: FlowKit, provider: FakeProvider) -> Restorer:
     return Restorer(
         Workshop(
             db=kit.db, clock=kit.clock, media=kit.media, ffmpeg="", generation=1,
-            providers={provider.name: provider},
+            providers={provider.name: provider}, replies=Replies(kit.db.path),
         )
     )  # fmt: skip
 
