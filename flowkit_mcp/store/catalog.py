@@ -26,7 +26,7 @@ async def projects(reads: Reads, *, archived: bool = False) -> list[Project]:
     """Newest first."""
     where = "" if archived else "WHERE status = 'ACTIVE'"
     return await rows(
-        reads, Project, f"SELECT * FROM project {where} ORDER BY created_at DESC, id DESC"
+        reads, Project, f"SELECT * FROM project {where} ORDER BY created_at DESC, rowid DESC"
     )
 
 
@@ -90,7 +90,7 @@ async def characters(reads: Reads, project_id: str | None = None) -> list[Charac
         reads,
         Character,
         """SELECT c.* FROM character c JOIN project_character l ON l.character_id = c.id
-            WHERE l.project_id = :p ORDER BY c.created_at, c.id""",
+            WHERE l.project_id = :p ORDER BY c.created_at, c.rowid""",
         p=project_id,
     )
 

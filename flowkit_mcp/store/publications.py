@@ -23,7 +23,7 @@ async def of_render(reads: Reads, render_id: str, channel_id: str) -> list[Publi
         reads,
         Publication,
         """SELECT * FROM publication WHERE render_id = :r AND channel_id = :c
-              AND processing NOT IN ('failed','rejected','deleted') ORDER BY created_at DESC""",
+              AND processing NOT IN ('failed','rejected','deleted') ORDER BY created_at DESC, rowid DESC""",
         r=render_id,
         c=channel_id,
     )
@@ -35,7 +35,7 @@ async def of_video(reads: Reads, video_id: str) -> list[Publication]:
         reads,
         Publication,
         """SELECT p.* FROM publication p JOIN render r ON r.id = p.render_id
-            WHERE r.video_id = :v ORDER BY p.created_at DESC""",
+            WHERE r.video_id = :v ORDER BY p.created_at DESC, p.rowid DESC""",
         v=video_id,
     )
 
@@ -44,7 +44,7 @@ async def newest(reads: Reads, limit: int) -> list[Publication]:
     return await rows(
         reads,
         Publication,
-        "SELECT * FROM publication ORDER BY created_at DESC LIMIT :limit",
+        "SELECT * FROM publication ORDER BY created_at DESC, rowid DESC LIMIT :limit",
         limit=limit,
     )
 
