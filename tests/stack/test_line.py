@@ -41,7 +41,7 @@ async def test_status_tells_what_the_browser_and_flow_say_now(tmp_path: Path, la
         assert {call.state for call in checked.calls} == {"ok"}
         await world.browser.pause(True)
         status = await until(world, lambda now: now.browser.state == "paused")
-        assert "play" in status.browser.next
+        assert "Resume" in status.browser.next
 
 
 async def test_an_account_that_moves_to_the_other_lane_is_checked_again(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ async def test_facts_of_the_library_are_used_and_what_they_break_is_seen(tmp_pat
         await until(world, lambda now: now.browser.state == "paused")
         async with Client(build(world.kit.settings, kit=world.kit), mode="auto") as client:
             told = (await client.call_tool("status", {})).structured_content or {}
-        assert not told["ready"] and "play" in told["next"]
+        assert not told["ready"] and "Resume" in told["next"]
 
 
 async def test_facts_that_cannot_be_used_are_named_and_the_server_goes_on(tmp_path: Path) -> None:
