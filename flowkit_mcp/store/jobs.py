@@ -298,6 +298,11 @@ async def latest_event(reads: Reads) -> int | None:
     return found[0]["at"]
 
 
+async def waits_past(reads: Reads, at: int) -> bool:
+    """Whether some job is to wait until later than that."""
+    return bool(await reads.all(f"SELECT 1 FROM job WHERE {READY} AND run_at > :at LIMIT 1", at=at))
+
+
 async def pull_forward(tx: Tx, now: int, by: int) -> int:
     """The clock went back by so much: what was to wait until later waits no longer than it would have."""
     return await tx.run(

@@ -15,6 +15,8 @@ from flowkit_mcp.work.workshop import Workshop, log
 
 #: Clocks are corrected by less than this all the time.
 NOTICED_MS = 2000
+#: Nothing ever waits longer (a day's quota): what does was reckoned just before the clock went back and written after.
+FARTHEST_MS = 26 * 3600 * 1000
 
 Steady = Callable[[], float]
 
@@ -38,15 +40,24 @@ class Jumps:
         wall, since = self._shop.clock.now(), self._steady()
         back = int(self._wall + 1000 * (since - self._since) - wall)
         self._wall, self._since = wall, since
+        if back < NOTICED_MS and await self._stray(wall + FARTHEST_MS):
+            back = (
+                FARTHEST_MS * 1000
+            )  # nobody knows by how much: all is looked at now, which is early and no harm
         return await self._pull(back)
+
+    async def _stray(self, far: int) -> bool:
+        states = await operations.provider_states(self._shop.db)
+        times = [at for state in states for at in (state.next_submit_at, state.resume_at)]
+        return any(at is not None and at > far for at in times) or await jobs.waits_past(
+            self._shop.db, far
+        )
 
     async def _pull(self, back: int) -> int:
         if back < NOTICED_MS:
             return 0
         now = self._shop.clock.now()
-        log.warning(
-            "the clock of this machine went back by %d s; what waits is pulled along", back // 1000
-        )
+        log.warning("the clock of this machine went back; what waits is pulled along")
         async with self._shop.db.transaction() as tx:
             await jobs.pull_forward(tx, now, back)
             await operations.pull_forward(tx, now, back)
