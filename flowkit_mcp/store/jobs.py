@@ -202,6 +202,19 @@ async def transition(
     return bool(changed)
 
 
+async def give_up(tx: Tx, id: int, now: int) -> None:
+    """A person wants nothing more of this job."""
+    await transition(
+        tx,
+        id,
+        JobState.FAILED,
+        now=now,
+        event="given_up",
+        reason="GIVEN_UP",
+        message="given up on request",
+    )
+
+
 async def set_progress(
     tx: Tx, id: int, generation: int, progress: float, message: str | None = None
 ) -> bool:

@@ -63,15 +63,7 @@ async def _carry_out(
     if action == "give_up":
         if op is not None:
             await operations.settle(tx, op, OperationState.ABANDONED, now=now, reply=reply)
-        await jobs.transition(
-            tx,
-            job.id,
-            JobState.FAILED,
-            now=now,
-            event="given_up",
-            reason="GIVEN_UP",
-            message="given up on request",
-        )
+        await jobs.give_up(tx, job.id, now)
     elif action == "attach" and op is not None and media_id:
         await operations.submitted(
             tx, op, remote_id=media_id, credits_after=None, now=now, reply=reply
