@@ -132,8 +132,13 @@ class Sound:
         return self.start + self.samples
 
 
-def mixed(sounds: Sequence[Sound], first: int, last: int) -> Iterator[bytes]:
-    """The sum of all sounds from film sample `first` to `last`, without a gap.
+def mixed(
+    sounds: Sequence[Sound],
+    first: int,
+    last: int,
+    filters: Sequence[tuple[str, str]] = (),
+) -> Iterator[bytes]:
+    """The sum of all sounds from film sample `first` to `last`, through `filters` that keep its length, without a gap.
 
     Blocking; spool files are open while it runs.
     """
@@ -149,7 +154,7 @@ def mixed(sounds: Sequence[Sound], first: int, last: int) -> Iterator[bytes]:
     total = products[0]
     if len(products) > 1:
         total = chain.add("amix", f"inputs={len(products)}:normalize=0", *products)
-    chain.finish(total, [])
+    chain.finish(total, list(filters))
     readers = [_Reader(bus) for bus in buses]
     given = 0
     try:
