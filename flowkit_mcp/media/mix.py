@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flowkit_mcp.errors import BugError
-from flowkit_mcp.media.sound import BLOCK, BYTES, Chain, packed, silence
+from flowkit_mcp.media.sound import BYTES, Chain, packed, silence
 
 #: Points that approximate a curved fade by straight lines.
 _STEPS = 12
+#: Samples that are mixed at a time.
+_AT_A_TIME = 48_000
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,8 @@ def mixed(
     readers = [_Reader(bus) for bus in buses]
     given = 0
     try:
-        for at in range(first, last, BLOCK):
-            length = min(BLOCK, last - at)
+        for at in range(first, last, _AT_A_TIME):
+            length = min(_AT_A_TIME, last - at)
             for number, reader in enumerate(readers):
                 for place, data in enumerate((reader.pcm(at, length), reader.gains(at, length))):
                     for frame in chain.push(data, 2 * number + place):
