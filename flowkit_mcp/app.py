@@ -201,6 +201,7 @@ class FlowKit:
             library=str(self.settings.library),
             simulated=self.settings.simulated,
             changed=self._wake,
+            extension_id=self.settings.extension_id,
         )
         stack.push_async_callback(host.aclose)
         facts = self.settings.flow_facts
