@@ -140,7 +140,9 @@ def lean(schema: dict[str, Any]) -> dict[str, Any]:
         slimmed = {
             key: slim(value, names=key == "properties")
             for key, value in given.items()
-            if key not in ("title", "$defs") and not (key == "default" and not value)
+            if key not in ("title", "$defs")
+            and not (key == "default" and not value)
+            and not (key == "additionalProperties" and value is True)  # what it is anyway
         }
         return _without_null(slimmed)
 

@@ -147,7 +147,7 @@ async def in_use(reads: Reads) -> list[Asset]:
     return await rows(
         reads,
         Asset,
-        "SELECT * FROM asset WHERE id IN (SELECT asset_id FROM take WHERE selected = 1) ORDER BY created_at",
+        "SELECT * FROM asset WHERE id IN (SELECT asset_id FROM take WHERE selected = 1) ORDER BY created_at, id",
     )
 
 
@@ -296,7 +296,8 @@ async def remote_id(
     """Under which id this account knows the asset in that project (None: in any)."""
     found = await reads.all(
         """SELECT remote_id FROM asset_remote WHERE asset_id = :a AND provider = :p AND account = :c
-              AND gone_at IS NULL AND (:j IS NULL OR remote_project_id IS :j) ORDER BY created_at DESC LIMIT 1""",
+              AND gone_at IS NULL AND (:j IS NULL OR remote_project_id IS :j)
+            ORDER BY created_at DESC, remote_id LIMIT 1""",
         a=asset_id,
         p=provider,
         c=account,
@@ -309,7 +310,7 @@ async def any_remote_id(reads: Reads, asset_id: str) -> str | None:
     """The newest id under which any account knows the asset."""
     found = await reads.all(
         """SELECT remote_id FROM asset_remote WHERE asset_id = :a AND gone_at IS NULL
-            ORDER BY created_at DESC LIMIT 1""",
+            ORDER BY created_at DESC, provider, account, remote_id LIMIT 1""",
         a=asset_id,
     )
     return found[0]["remote_id"] if found else None
@@ -328,7 +329,7 @@ async def remotes(reads: Reads, asset_id: str) -> list[Remote]:
     """Where an asset is known anywhere, the newest first."""
     found = await reads.all(
         """SELECT provider, account, remote_id, remote_project_id FROM asset_remote
-            WHERE asset_id = :a AND gone_at IS NULL ORDER BY created_at DESC""",
+            WHERE asset_id = :a AND gone_at IS NULL ORDER BY created_at DESC, provider, account, remote_id""",
         a=asset_id,
     )
     return [Remote(**item) for item in found]

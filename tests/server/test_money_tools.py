@@ -67,7 +67,7 @@ async def test_budgets_stand_in_the_estimate_stop_a_whole_batch_and_let_it_go_on
     assert "30 left of the project's budget of 30" in talk.person.questions[-1]
     assert (await talk.do("wait"))["done"]
     assert talk.provider.charged == 24
-    raised = await talk.do("set_budget", project="Fox", credits=None)
+    raised = await talk.do("set_budget", project="Fox", clear=True)
     assert raised["budgets"] == []
     await talk.do("generate_video", video="Film", missing=True)
     assert (await talk.do("wait"))["done"]
@@ -81,6 +81,8 @@ async def test_the_days_budget_is_set_without_a_project(talk: Talk) -> None:
     told = await talk.fail("generate_video", video="Film", missing=True)
     assert "today's budget of 3" in told
     assert "credits" in await talk.fail("set_budget", credits=-1)
+    for unclear in ({}, {"credits": None}, {"credits": 5, "clear": True}):
+        assert "clear=true" in await talk.fail("set_budget", **unclear)
 
 
 async def test_retakes_and_refunds_are_told_apart_in_the_ledger(talk: Talk) -> None:
@@ -118,3 +120,25 @@ async def test_a_plan_of_forty_bad_scenes_is_told_in_under_2000_tokens(talk: Tal
     checked = await talk.do("check_plan", video="Film")
     assert checked["more_findings"] > 0
     assert len(json.dumps(checked)) / 4 < 2000
+
+
+async def test_the_next_step_names_the_tools_that_make_what_is_missing_and_no_others(
+    talk: Talk,
+) -> None:
+    await talk.production(scenes=1)
+    steps: list[str] = []
+    for make in (talk.images, talk.clips, None):
+        checked = await talk.do("check_plan", video="Film")
+        view = await talk.do("get_project", project="Fox")
+        steps += [checked["next"], view["next"]]
+        if make is not None:
+            await make()
+    assert steps == [
+        "Mend the errors, then generate_image, then generate_video with missing=true.",
+        "generate_image(video='Film', missing=true) makes what is missing, "
+        "then generate_video(video='Film', missing=true).",
+        "Tell the person the total; then generate_video with missing=true.",
+        "generate_video(video='Film', missing=true) makes the clips that are missing.",
+        "Nothing is to be made: review, then merge.",
+        "All clips are there: review them, then merge joins them (free) or answers with the film that exists.",
+    ]

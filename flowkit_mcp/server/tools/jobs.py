@@ -199,7 +199,7 @@ async def list_jobs(
     before: Annotated[int | None, Field(description="Job number, for older ones")] = None,
     limit: Annotated[int, Field(ge=1, le=50)] = 20,
 ) -> CallToolResult:
-    """Jobs, newest first, with state, credits and files; one job with its whole history."""
+    """Jobs, newest first, with state, credits and files."""
     kit = kit_of(ctx)
     if job is not None:
         return reply(*await one_job(kit, job_id(job)))
@@ -245,7 +245,7 @@ async def one_job(kit: FlowKit, id: int) -> tuple[OneJob, list[tuple[str, Path]]
 async def cancel_job(
     ctx: Ctx,
     job: JobName,
-    pause: Annotated[bool, Field(description="An upload")] = False,
+    pause: Annotated[bool, Field(description="Let an upload rest instead")] = False,
 ) -> CallToolResult:
     """Stop a job that has not ended. Before it is sent nothing is charged; what is already at the provider may still
     finish there and be charged.
@@ -272,8 +272,8 @@ async def resolve_job(
     provider: Literal["flow"] | None = None,
     media_id: Annotated[str | None, Field(description="Id of the finished media in Flow")] = None,
 ) -> Proposal:
-    """The person's decision on a job that needs attention (list_jobs(show="attention") says why): an outcome that is
-    unknown, or something they have mended. With provider and action="reopen": Flow may be used again after a pause.
+    """The person's decision on a job that needs attention (list_jobs(show="attention") says why): an unknown outcome,
+    or something they have mended. reopen: Flow may be used again after a pause.
     """
     kit = kit_of(ctx)
     if action == "reopen":
