@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from flowkit_mcp.domain.files import MediaFile
 from flowkit_mcp.domain.models import Asset, Orientation, Render, Slot, Stage, Take
-from flowkit_mcp.store.database import Reads, Tx, rows, the_row
+from flowkit_mcp.store.database import Reads, Tx, row, rows, the_row
 
 
 class Place(TypedDict):
@@ -172,12 +172,12 @@ async def _free(tx: Tx, path: str, id: str) -> None:
 
     It is to be found missing, and to come home under a name of its own.
     """
-    for row in await tx.all(
+    for other in await tx.all(
         "SELECT id FROM asset WHERE path = :path AND id <> :id", path=path, id=id
     ):
         gone = PurePosixPath(path)
         await tx.update(
-            "asset", row["id"], path=str(gone.with_name(f"gone-{row['id']}-{gone.name}"))
+            "asset", other["id"], path=str(gone.with_name(f"gone-{other['id']}-{gone.name}"))
         )
 
 
@@ -304,6 +304,18 @@ async def remote_id(
         j=remote_project_id,
     )
     return found[0]["remote_id"] if found else None
+
+
+async def known_as(reads: Reads, provider: str, remote_id: str) -> Asset | None:
+    """The asset that any account of a provider knows under this id."""
+    return await row(
+        reads,
+        Asset,
+        """SELECT a.* FROM asset_remote r JOIN asset a ON a.id = r.asset_id
+            WHERE r.provider = :p AND r.remote_id = :r LIMIT 1""",
+        p=provider,
+        r=remote_id,
+    )
 
 
 async def any_remote_id(reads: Reads, asset_id: str) -> str | None:

@@ -71,6 +71,8 @@ class Row:
         if self.error in (RateLimited, QuotaUsedUp):
             limited = RateLimited if self.error is RateLimited else QuotaUsedUp
             return limited(message, retry_after_s=self.retry_after_s, hint=self.hint, reason=reason)
+        if self.error is Transient and self.again:
+            return Transient(message, hint=self.hint, reason=reason, again=self.again)
         return self.error(message, hint=self.hint, reason=reason)
 
     def failure(self, reason: str | None) -> ProviderError:
@@ -101,7 +103,8 @@ _CONCURRENT = Row(RateLimited, "Flow waits for running jobs to end", retry_after
 _DAILY = Row(
     QuotaUsedUp,
     "the daily quota of this model is used up",
-    "Choose another model, or go on tomorrow.",
+    "It is tried again in a day; choose another model, or if it has reset: "
+    "resolve_job(provider='flow', action='reopen').",
 )
 _CREDITS = Row(OutOfCredits, "the account's credits or quota are used up")
 _DIED = Row(GenerationFailed, "the job died at Flow", again=1)

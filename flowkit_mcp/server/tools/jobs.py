@@ -293,6 +293,7 @@ async def resolve_job(
         step = "It has ended." if action == "give_up" else f"Call {jobs_call([row.id])}."
         return reply(OneJob(job=line, next=step))
 
+    project = row.project_id if credits else None
     key = key_of([action, row.id, credits, media_id])
     question = None
     if row.kind is JobKind.PUBLISH and action == "submit_again":
@@ -300,7 +301,8 @@ async def resolve_job(
             f"Send the film of job {row.id} to YouTube again? If the first one arrived after all, "
             "it is there twice."
         )
-    return Proposal(key, credits, (f"{what}: {credits} credits",), carry_out, question)
+    lines = (f"{what}: {credits} credits",)
+    return Proposal(key, credits, lines, carry_out, question, project_id=project)
 
 
 async def _reopen(kit: FlowKit) -> CallToolResult:
