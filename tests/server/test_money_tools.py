@@ -142,3 +142,30 @@ async def test_the_next_step_names_the_tools_that_make_what_is_missing_and_no_ot
         "Nothing is to be made: review, then merge.",
         "All clips are there: review them, then merge joins them (free) or answers with the film that exists.",
     ]
+
+
+async def test_a_plan_by_words_alone_asks_for_no_pictures_of_anybody(talk: Talk) -> None:
+    await talk.production(scenes=1)
+    await talk.do("update_scene", video="Film", scene="1", characters=["Mai"])
+    needing = await talk.do("check_plan", video="Film")
+    assert "MISSING_REFERENCE" in {one["code"] for one in needing["findings"]}
+    words = await talk.do("check_plan", video="Film", mode="text")
+    assert words["lines"] == ["1 x clip (clip_8s): 12 credits"] and "findings" not in words
+
+
+async def test_paying_again_keeps_to_the_projects_budget_before_the_person_is_asked(
+    talk: Talk,
+) -> None:
+    await talk.production(scenes=1)
+    await talk.images()
+    talk.provider.can_look_up, talk.provider.script = False, [talk.provider.LOSE]
+    (line,) = (await talk.do("generate_video", video="Film", missing=True))["jobs"]
+    assert (await talk.do("wait"))["done"]
+    await talk.do("set_budget", project="Fox", credits=20)
+    asked = len(talk.person.asked)
+    told = await talk.fail("resolve_job", action="submit_again", job=line["job"])
+    assert told.startswith("BUDGET: 12 credits would exceed the project's budget of 20: 12 are")
+    assert len(talk.person.asked) == asked
+    await talk.do("set_budget", project="Fox", credits=24)
+    await talk.do("resolve_job", action="submit_again", job=line["job"])
+    assert "12 left of the project's budget of 24" in talk.person.questions[-1]

@@ -11,6 +11,7 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
+from flowkit_mcp.domain.eta import in_words
 from flowkit_mcp.domain.models import Gate, Job, JobKind, JobState
 from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.sdk.forecast import Forecast
@@ -170,7 +171,10 @@ async def _held_up(kit: FlowKit) -> str | None:
     if state is None or not state.connected:
         return "NOT_CONNECTED: the browser is not connected; jobs wait for it. Call status."
     if state.gate is not Gate.OPEN:
-        return cut(f"{state.gate.value}: {state.message or state.reason}", 300)
+        told = cut(f"{state.gate.value}: {state.message or state.reason}", 300)
+        if state.resume_at is None:
+            return told
+        return f"{told} It opens {in_words(max(0.0, (state.resume_at - kit.clock.now()) / 1000))} from now."
     return None
 
 
