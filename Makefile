@@ -32,8 +32,8 @@ test-slow: setup ## The rest: kills, real encodes, the whole program, Node, Chro
 
 test-all: test test-slow ## Both
 
-test-crash: setup ## Only the tests that kill real processes
-	@$(PYTEST) -m crash $(ARGS)
+test-crash: setup ## Only the tests that kill real processes; the last line but one says how often, and what it cost
+	@$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder -m crash $(ARGS)
 
 test-media: setup ## Only the tests of clips and films; FLOWKIT_FFMPEG=… runs them with another ffmpeg
 	@$(PYTEST) -n auto --dist loadfile tests/media $(ARGS)

@@ -39,6 +39,7 @@ from flowkit_mcp.store.migrate import migrate, newest, schema_version
 from flowkit_mcp.work import resolve
 from flowkit_mcp.work.connection import Connection, connection, facts_trouble, look, paired
 from flowkit_mcp.work.contact import Contact
+from flowkit_mcp.work.jumps import Jumps, Watched
 from flowkit_mcp.work.leader import Leadership
 from flowkit_mcp.work.publish import Publisher
 from flowkit_mcp.work.replies import Replies
@@ -78,7 +79,7 @@ class FlowKit:
     def __init__(self, settings: Settings, db: Database, clock: Clock, lock: LeaderLock) -> None:
         self.settings = settings
         self.db = db
-        self.clock = clock
+        self.clock = Watched(clock)
         self.media = MediaStore(settings.library)
         self._replies = Replies(db.path)
         self._lock = lock
@@ -171,7 +172,7 @@ class FlowKit:
             )
             await asyncio.to_thread(self.media.sweep_parts)
             publisher = Publisher(workshop, self.settings)
-            self._worker = worker = Worker(workshop, publisher)
+            self._worker = worker = Worker(workshop, publisher, Jumps(workshop, self.clock))
             running = asyncio.create_task(worker.run(), name="worker")
             stopping = asyncio.create_task(stop.wait(), name="stop")
             try:
@@ -201,7 +202,6 @@ class FlowKit:
             library=str(self.settings.library),
             simulated=self.settings.simulated,
             changed=self._wake,
-            extension_id=self.settings.extension_id,
         )
         stack.push_async_callback(host.aclose)
         facts = self.settings.flow_facts
@@ -370,9 +370,11 @@ class FlowKit:
 
     async def reopen(self) -> ProviderState:
         """The person says that the provider may be used again."""
-        async with self.db.transaction() as tx:
-            state = await resolve.reopen(tx, FLOW, self.clock.now())
+        await self._gate(Gate.OPEN, None, None)
         self._wake()
+        state = await self.provider_state()
+        if state is None:
+            raise AssertionError("the gate was just written")
         return state
 
     # ---- reading -----------------------------------------------------------------------------

@@ -7,10 +7,14 @@ import time
 
 
 class Clock:
-    """Wall-clock time in integer milliseconds since 1970 UTC."""
+    """Wall-clock time in integer milliseconds since 1970 UTC, and one that nobody can set."""
 
     def now(self) -> int:
         return time.time_ns() // 1_000_000
+
+    def steady(self) -> float:
+        """Seconds since some moment of this process; they never jump."""
+        return time.monotonic()
 
     def new_id(self) -> str:
         """A UUIDv7 (RFC 9562): sorts by time of creation."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_provider import FakeProvider
+from tally import TALLY
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.config import Settings
@@ -37,6 +39,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, for `--dist loadfile --no-loadscope-reorder`."""
     place = {Path(__file__).parent / name: number for number, name in enumerate(LONG)}
     items.sort(key=lambda item: place.get(item.path, len(LONG)))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist tells what its crash tests did."""
+    told: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["tally"] = TALLY.counts()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has ended; one that died has told nothing."""
+    TALLY.add(**getattr(node, "workeroutput", {}).get("tally", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if TALLY.kills:
+        terminalreporter.write_line(f"crash: {TALLY}")
 
 
 @pytest.fixture

@@ -32,7 +32,6 @@ from flowkit_mcp.errors import (
 READ_ATTEMPTS = 6
 LONGEST_BACKOFF_MS = 300_000
 LIBRARY_PAUSE_MS = 10_000
-QUOTA_PAUSE_MS = 900_000
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -111,15 +110,12 @@ def decide(error: FlowKitError, verb: Verb, attempts: int, now: int, roll: float
             pause = 1000 * seconds if seconds else max(30_000, backoff(attempts + 4, 1.0))
             return Wait(int(now + pause), Gate.PAUSED)
         case QuotaUsedUp(retry_after_s=seconds) | PublishLater(retry_after_s=seconds):
-            # a quota of a day does not reset in seconds
-            least = QUOTA_PAUSE_MS if isinstance(error, QuotaUsedUp) else 0
-            pause = max(least, 1000 * seconds) if seconds else DAY_MS
-            return Wait(int(now + pause), gate=None)
+            return Wait(int(now + (1000 * seconds if seconds else DAY_MS)), gate=None)
         case OutcomeUnknown() | RefusedByPerson() | PublishNeedsPerson():
             return Ask("job")
         case GenerationFailed(again=again) if attempts < again:
             return Retry(now + backoff(attempts, roll))
-        case Transient(again=again) if attempts < (READ_ATTEMPTS if again is None else again):
+        case Transient() if attempts < READ_ATTEMPTS:
             return Retry(now + backoff(attempts, roll))
         case MediaError() if verb is Verb.FETCH and attempts < 2:
             return Retry(now + backoff(attempts, roll))  # damaged on the way; fetching is free

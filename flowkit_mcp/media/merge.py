@@ -7,9 +7,10 @@ gone afterwards, also when the task is cancelled.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ from flowkit_mcp.media.splice import Strip, Written, splice
 from flowkit_mcp.media.threads import Stop, in_thread
 from flowkit_mcp.media.timeline import FPS, SAMPLES_PER_FRAME
 from flowkit_mcp.media.verify import verify_film
+
+#: Is told each file that is about to be there, the film first: its name (where that is free) and its SHA-256 in hex.
+Naming = Callable[[Mapping[str, str]], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ async def merge(
     scratch: Path | None = None,
     progress: Progress | None = None,
     stage: Callable[[Stage], None] | None = None,
+    naming: Naming | None = None,
 ) -> MergeResult:
     """Join clips into an H.264/AAC MP4 at 24 fps, sound and picture in step.
 
@@ -95,6 +100,7 @@ async def merge(
             a hidden one beside the film.
         progress: called with the share done, 0 to 1, never falling; from the event loop's thread.
         stage: called as `progress`, with the stage in words and the seconds left.
+        naming: awaited when all is made and nothing has its name yet.
 
     Raises:
         InvalidSetting: no clips, `to` is one of the files used, or an option does not fit the clips.
@@ -120,6 +126,8 @@ async def merge(
         sound = await in_thread(lambda stop: _sound(prepared, folder, stop, report))
         strips = _strips(plan, encoded)
         written = await in_thread(lambda stop: _assemble(strips, sound, part, stop, report))
+        if naming is not None:
+            await naming(await in_thread(lambda stop: _digests(prepared, part, to)))
         path, digest = await in_thread(lambda stop: settle(part, to))
         sidecars = await in_thread(lambda stop: prepared.write_captions(path))
     report.end()
@@ -246,6 +254,14 @@ def _assemble(
     report.verifying()
     verify_film(part, written, [strip.start for strip in strips], stop=stop)
     return written
+
+
+def _digests(prepared: Prepared, part: Path, to: Path) -> dict[str, str]:
+    with part.open("rb") as film:
+        made = {to.name: hashlib.file_digest(film, "sha256").hexdigest()}
+    for file, text in prepared.captions(to).items():
+        made[file.name] = hashlib.sha256(text).hexdigest()
+    return made
 
 
 def _check_space(to: Path, plan: Plan) -> None:

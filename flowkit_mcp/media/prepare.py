@@ -39,14 +39,16 @@ class Prepared:
         """The narrations in their places."""
         return self.plan.timeline.voices
 
-    def write_captions(self, film: Path) -> tuple[Path, ...]:
-        """`<film>.srt` and `<film>.vtt` in UTF-8, if there are captions. Blocking."""
+    def captions(self, film: Path) -> dict[Path, bytes]:
+        """`<film>.srt` and `<film>.vtt` in UTF-8, if there are captions."""
         if not self.cues:
-            return ()
-        return tuple(
-            save_bytes(text.encode(), film.with_suffix(suffix))
-            for suffix, text in ((".srt", srt(self.cues)), (".vtt", vtt(self.cues)))
-        )
+            return {}
+        texts = {".srt": srt(self.cues), ".vtt": vtt(self.cues)}
+        return {film.with_suffix(suffix): text.encode() for suffix, text in texts.items()}
+
+    def write_captions(self, film: Path) -> tuple[Path, ...]:
+        """Where they are now. Blocking."""
+        return tuple(save_bytes(text, file) for file, text in self.captions(film).items())
 
 
 async def prepare(clips: Sequence[Path], cut: Cut, folder: Path) -> Prepared:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -145,11 +145,6 @@ async def look_again(tx: Tx, op: Operation, now: int) -> None:
     """The person wants to know once more what became of a call: it can only be looked up, not sent."""
     await tx.update("operation", op.id, state=OperationState.INTENDED)
     await log(tx, op.job_id, "looking_again", now, operation=op.id)
-
-
-async def detach(tx: Tx, op: Operation) -> None:
-    """Of a call in doubt: the media id that a person gave for it is nothing."""
-    await tx.update("operation", op.id, remote_id=None, submitted_at=None)
 
 
 async def settle(
@@ -322,14 +317,18 @@ async def want_check(tx: Tx, provider: str, now: int) -> None:
     )
 
 
-async def pull_forward(tx: Tx, now: int, by: int) -> None:
-    """The clock went back by so much: pauses and pacing end no later than they would have."""
-    await tx.run(
-        """UPDATE provider_state SET next_submit_at = min(next_submit_at, max(:now, next_submit_at - :by)),
-                  resume_at = CASE WHEN resume_at > :now THEN max(:now, resume_at - :by) ELSE resume_at END""",
-        now=now,
-        by=by,
-    )
+async def pull_along(tx: Tx, now: int, along: Callable[[int], int]) -> None:
+    """The clock was set: `along` says when a pause or a turn is over that ends after `now`."""
+    for state in await provider_states(tx):
+        resume_at = state.resume_at
+        await tx.run(
+            "UPDATE provider_state SET next_submit_at = :next, resume_at = :resume WHERE provider = :p",
+            next=along(state.next_submit_at)
+            if state.next_submit_at > now
+            else state.next_submit_at,
+            resume=along(resume_at) if resume_at is not None and resume_at > now else resume_at,
+            p=state.provider,
+        )
 
 
 # ---- leader ----------------------------------------------------------------------------------

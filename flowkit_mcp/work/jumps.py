@@ -7,67 +7,119 @@ long a reply has been missing is never taken from it alone (`Patience`), for tha
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from flowkit_mcp.clock import Clock
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.work.workshop import Workshop, log
 
 #: Clocks are corrected by less than this all the time.
 NOTICED_MS = 2000
-#: Nothing ever waits longer (a day's quota): what does was reckoned just before the clock went back and written after.
+#: Between two looks there is never more.
+LOOKED_MS = 60_000
+#: Nothing ever waits longer (a day's quota): what does was written by another process while its clock was ahead.
 FARTHEST_MS = 26 * 3600 * 1000
 
-Steady = Callable[[], float]
+
+@dataclass(frozen=True)
+class Back:
+    """Milliseconds by which a clock was ahead of now: at the last look, and at any reading since (farthest first)."""
+
+    before: int
+    seen: tuple[int, ...]
+
+    def pull(self, at: int, now: int) -> int:
+        """When something is due that is noted for `at`.
+
+        What was noted since the last look by a clock that was ahead lies that far in the future. What was noted
+        earlier is ahead as that look was: not at all, if the clock was only set forward and back again in between. So
+        pauses stay as long as they are. Beyond what anything waits for, it is now.
+        """
+        if at <= now:
+            return at
+        by = next((by for by in self.seen if at - by >= now - LOOKED_MS), self.before)
+        due = at - by if by >= NOTICED_MS else at
+        return max(now, due) if due <= now + FARTHEST_MS else now
+
+
+class Watched(Clock):
+    """A clock that remembers how far it was ahead of itself, however often it is set between two looks.
+
+    A clock that is set forward by a day and back by two seems to have gone back by one, and what was written on the
+    day in between would wait for it.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offsets = [self._offset(clock.now())]
+
+    def now(self) -> int:
+        wall = self._clock.now()
+        offset = self._offset(wall)
+        if abs(offset - self._offsets[-1]) >= NOTICED_MS:
+            self._offsets.append(offset)
+        return wall
+
+    def steady(self) -> float:
+        return self._clock.steady()
+
+    def back(self) -> Back | None:
+        """How far it was ahead of what it says now, since this was last asked; None: it has not gone back."""
+        here = self._offset(self.now())
+        ahead = [there - here for there in self._offsets]
+        self._offsets = [here]
+        seen = tuple(sorted({by for by in ahead if by >= NOTICED_MS}, reverse=True))
+        return Back(ahead[0], seen) if seen else None
+
+    def _offset(self, wall: int) -> int:
+        return wall - int(1000 * self._clock.steady())
 
 
 class Jumps:
-    """Sees the clock go back, and pulls what waits along. `steady`: seconds that never jump."""
+    """Sees the clock go back, and pulls what waits along."""
 
-    def __init__(self, workshop: Workshop, steady: Steady = time.monotonic) -> None:
+    def __init__(self, workshop: Workshop, watched: Watched) -> None:
         self._shop = workshop
-        self._steady = steady
-        self._wall, self._since = workshop.clock.now(), steady()
+        self._watched = watched
 
-    async def at_the_start(self) -> int:
+    async def at_the_start(self) -> None:
         """The clock may have been set while nobody worked: history that lies in the future tells."""
         latest = await jobs.latest_event(self._shop.db)
-        back = 0 if latest is None else latest - self._shop.clock.now()
-        return await self._pull(back)
+        ahead = 0 if latest is None else latest - self._shop.clock.now()
+        if ahead >= NOTICED_MS:
+            await self._pull(Back(ahead, (ahead,)))
 
-    async def look(self) -> int:
-        """How far the clock has gone back since the last look, in milliseconds; 0: it has not."""
-        wall, since = self._shop.clock.now(), self._steady()
-        back = int(self._wall + 1000 * (since - self._since) - wall)
-        self._wall, self._since = wall, since
-        if back < NOTICED_MS and await self._stray(wall + FARTHEST_MS):
-            back = (
-                FARTHEST_MS * 1000
-            )  # nobody knows by how much: all is looked at now, which is early and no harm
-        return await self._pull(back)
+    async def look(self) -> Back | None:
+        """None: the clock has not gone back since the last look."""
+        back = self._watched.back()
+        if back is not None:
+            await self._pull(back)
+        elif await self._strays():
+            await self._pull(Back(0, ()))
+        return back
 
-    async def _stray(self, far: int) -> bool:
+    async def _strays(self) -> bool:
+        far = self._shop.clock.now() + FARTHEST_MS
         states = await operations.provider_states(self._shop.db)
         times = [at for state in states for at in (state.next_submit_at, state.resume_at)]
         return any(at is not None and at > far for at in times) or await jobs.waits_past(
             self._shop.db, far
         )
 
-    async def _pull(self, back: int) -> int:
-        if back < NOTICED_MS:
-            return 0
-        now = self._shop.clock.now()
+    async def _pull(self, back: Back) -> None:
         log.warning("the clock of this machine went back; what waits is pulled along")
         async with self._shop.db.transaction() as tx:
-            await jobs.pull_forward(tx, now, back)
-            await operations.pull_forward(tx, now, back)
-        return back
+            now = self._shop.clock.now()
+            await jobs.pull_along(tx, now, lambda at: back.pull(at, now))
+            await operations.pull_along(tx, now, lambda at: back.pull(at, now))
 
 
 class Patience:
     """How long the outcome of a call has been looked for, by two clocks that are not believed blindly."""
 
-    def __init__(self, steady: Steady = time.monotonic) -> None:
+    def __init__(self, steady: Callable[[], float]) -> None:
+        """`steady`: seconds that never jump."""
         self._steady = steady
         self._first: dict[int, float] = {}
 

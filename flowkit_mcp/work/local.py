@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -53,6 +53,10 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
         nonlocal stage
         stage = now
 
+    async def about_to_be_named(files: Mapping[str, str]) -> None:
+        await _note(shop, job, target.parent, files)
+        shop.on_step("film_noted")
+
     async def report() -> None:
         while True:
             await asyncio.sleep(REPORT_EVERY_S)
@@ -72,12 +76,12 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
                 cut=request.cut,
                 scratch=shop.media.library / ".flowkit" / "scratch" / f"job-{job.id}",
                 stage=note,
+                naming=about_to_be_named,
             )
             # the film has its name from here on, and no row yet
             await unrecorded.enter_async_context(
                 _until_recorded(shop, result.file.path, *result.sidecars)
             )
-            await _note(shop, job, result.file.path, *result.sidecars)
             stage = Stage("looking at the joins", 0.99, 0.0)
             shop.on_step("looking_at_joins")
             joins = await joins_of(shop, request, clips, assets, result)
@@ -149,7 +153,8 @@ async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
     )
     part = shop.media.part_for(target)
     await last_frame(shop.media.absolute(source.path), part, request.end_s)
-    await _note(shop, job, part, name=target.name)
+    digest = await asyncio.to_thread(sha256_of, part)
+    await _note(shop, job, target.parent, {target.name: digest})
     file = await shop.media.keep(part, target, MediaKind.IMAGE)
     async with _until_recorded(shop, file.path):
         shop.on_step("frame_kept")
@@ -187,15 +192,15 @@ async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
             )
 
 
-async def _note(shop: Workshop, job: Job, *files: Path, name: str | None = None) -> None:
-    """Whose these are, should this process end before their row: the next leader removes them (leftovers.py)."""
-    made = [
-        {"name": name or file.name, "sha256": await asyncio.to_thread(sha256_of, file)}
-        for file in files
-    ]
-    folder = shop.media.relative(files[0].parent)
+async def _note(shop: Workshop, job: Job, folder: Path, files: Mapping[str, str]) -> None:
+    """Whose these will be (name and SHA-256), should this process end before their row: the next leader removes them
+    (leftovers.py).
+    """
+    made = [{"name": name, "sha256": digest} for name, digest in files.items()]
     async with shop.db.transaction() as tx:
-        await jobs.log(tx, job.id, "made", shop.clock.now(), folder=folder, files=made)
+        await jobs.log(
+            tx, job.id, "made", shop.clock.now(), folder=shop.media.relative(folder), files=made
+        )
 
 
 @asynccontextmanager

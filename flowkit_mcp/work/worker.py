@@ -33,15 +33,15 @@ LONGEST_LOOK_MS = 15_000
 class Worker:
     """Works the queue until stopped or replaced."""
 
-    def __init__(self, workshop: Workshop, publisher: Publisher) -> None:
+    def __init__(self, workshop: Workshop, publisher: Publisher, jumps: Jumps) -> None:
         self._shop = workshop
         self._publisher = publisher
         self._path = PaidPath(workshop)
         self._recorder = Recorder(workshop)
         self._house = HouseKeeper(workshop)
         self._upkeep = Upkeep(workshop)
-        self._jumps = Jumps(workshop)
-        self._patience = Patience()
+        self._jumps = jumps
+        self._patience = Patience(workshop.clock.steady)
         self._wake = asyncio.Event()
         self._stopping = False
         self._looking = asyncio.Lock()
@@ -69,9 +69,11 @@ class Worker:
         try:
             while not self._stopping:
                 self._wake.clear()
-                if back := await self._jumps.look():
-                    self._account_due = {n: at - back for n, at in self._account_due.items()}
+                back = await self._jumps.look()
                 looked_at = self._shop.clock.now()
+                if back is not None:
+                    due = self._account_due
+                    self._account_due = {n: back.pull(at, looked_at) for n, at in due.items()}
                 async with self._looking:
                     await self._round()
                 nap = await self._nap(looked_at)
@@ -197,7 +199,9 @@ class Worker:
             op = await operations.live_operation(self._shop.db, job.id)
             if op is None:
                 async with self._shop.db.transaction() as tx:
-                    await self._shop.move(tx, job, JobState.QUEUED, "nothing_sent")
+                    await self._shop.move(
+                        tx, job, JobState.QUEUED, "nothing_sent", run_at=self._shop.clock.now()
+                    )
             elif op.state is OperationState.INTENDED:
                 looking = reconcile(self._shop, self._path, provider, job, op, self._patience)
                 self._start(job, looking, name="look_up")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,6 @@ class World:
     provider: Painter
     video: Video
     studio: Studio
-    #: What is to be shut before the studio is: a page that still asks it for news would complain.
-    visitors: AsyncExitStack
 
     @property
     def project(self) -> str:
@@ -137,9 +135,10 @@ async def world(
         await video.add_scenes(SCENES[:scenes])
         with socket.create_server(("127.0.0.1", 0)) as listener:
             async with studio(kit, listener) as running:
-                async with AsyncExitStack() as visitors:
-                    visitors.push_async_callback(provider.renderer.aclose)
-                    yield World(kit, provider, video, running, visitors)
+                try:
+                    yield World(kit, provider, video, running)
+                finally:
+                    await provider.renderer.aclose()
 
 
 async def done(job: Job) -> None:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from bridge_world import IMAGE, World
+from tally import TALLY
 
 from flowkit_mcp.bridge.protocol import Standing
 
@@ -61,6 +62,7 @@ async def test_a_killed_browser_process_leaves_a_journal_that_tells_the_truth(
         )
     )
     assert await child.wait() == -signal.SIGKILL
+    TALLY.add(kills=1)
     world.open_browser()
     result = await call
     assert result.error is not None

@@ -34,15 +34,14 @@ def binary() -> str:
 
 
 def flags(site: Site, extensions: Sequence[Path]) -> list[str]:
-    """`extensions` are folders to load, and then the only ones."""
     listed = ",".join(str(path) for path in extensions)
-    loading = [f"--load-extension={listed}", f"--disable-extensions-except={listed}"]
     return [
         "--no-sandbox",  # as root, which CI is, it exits without
         "--disable-gpu",
         "--disable-background-networking",
         "--disable-component-update",
-        *(loading if extensions else []),
+        f"--load-extension={listed}",
+        f"--disable-extensions-except={listed}",
         *site.chromium_flags(),
     ]
 

@@ -1,11 +1,10 @@
-"""`--seed` and `--kills` of the walks (known when pytest is started on this folder), and the line that sums up."""
+"""`--seed` and `--kills` of the walks (known when pytest is started on this folder)."""
 
 from __future__ import annotations
 
 import contextlib
 
 import pytest
-from tally import TALLY
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,8 +29,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "walk_kills" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.timeout(300 + 4 * kills))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if TALLY.jobs:
-        terminalreporter.write_line(f"crash: {TALLY}")

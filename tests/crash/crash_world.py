@@ -16,10 +16,11 @@ from typing import Literal
 
 from crash_provider import charges
 from fake_provider import Accepted, FakeProvider
+from tally import TALLY
 
 from flowkit_mcp import FlowKit, Orientation, Project, Scene, Video
 from flowkit_mcp.config import Settings
-from flowkit_mcp.domain.models import Asset, Job, JobEvent, Operation, Render, Take
+from flowkit_mcp.domain.models import Asset, Job, JobEvent, JobState, Operation, Render, Take
 from flowkit_mcp.domain.requests import Housekeeping
 from flowkit_mcp.store import jobs, operations, takes
 from flowkit_mcp.store.database import Database
@@ -72,7 +73,19 @@ class World:
     def worked(self, look_up: str = "yes") -> Left:
         """Let a process work until the job rests; what it leaves."""
         assert self.run(look_up, "-") == 0
+        self._count()
         return self.left(self.job)
+
+    def _count(self) -> None:
+        """For the line at the end: by the provider's own ledger, what was paid twice, and what is in no take."""
+        accepted = [line.client_ref for line in self.charges]
+        double, lost = len(accepted) - len(set(accepted)), 0
+        for left in map(self.left, self.jobs):
+            mine = [op for op in left.operations if op.client_ref in accepted]
+            double += max(0, len(mine) - 1)
+            ended = left.job.state in (JobState.SUCCEEDED, JobState.FAILED)
+            lost += bool(mine) and ended and not left.takes
+        TALLY.add(jobs=len(self.jobs), double=double, lost=lost)
 
     def left(self, id: int) -> Left:
         """What the database holds about a job now."""
@@ -105,6 +118,7 @@ class World:
             timeout=60,
             check=False,
         )  # fmt: skip
+        TALLY.add(kills=ran.returncode == -signal.SIGKILL)
         return ran.returncode
 
     async def _left(self, id: int) -> Left:

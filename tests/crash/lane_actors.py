@@ -6,6 +6,7 @@ A bomb is a file: whoever comes to its point takes it (one rename, so only one c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import multiprocessing
@@ -78,9 +79,21 @@ class Bomb:
             self._file.rename(self._folder / "exploded.json")
         except (FileNotFoundError, ValueError):
             return
-        pids = [int((self._folder / f"{name}.pid").read_text()) for name in told["victims"]]
-        for pid in sorted(pids, key=lambda pid: pid == os.getpid()):
-            os.kill(pid, signal.SIGKILL)
+        for pid in sorted(map(self._pid, told["victims"]), key=lambda pid: pid == os.getpid()):
+            with contextlib.suppress(ProcessLookupError):  # it has died of something else meanwhile
+                if pid is not None:
+                    os.kill(pid, signal.SIGKILL)
+
+    def _pid(self, name: str) -> int | None:
+        """None: it is gone (`buried`)."""
+        try:
+            return int((self._folder / f"{name}.pid").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def buried(self, name: str) -> None:
+        """This process is gone, and its number may soon be another's."""
+        (self._folder / f"{name}.pid").unlink(missing_ok=True)
 
     def hold(self, seconds: float) -> None:
         """The next accepted call is answered so much later."""
@@ -137,6 +150,16 @@ def simulate(folder: Path, port: int, lane: str, chaos: int | None) -> None:
                     time.sleep(bomb.held())  # nobody is answered meanwhile, which is the point
 
             service._book = booked  # type: ignore[method-assign]
+            take_fault = service.take_fault
+
+            def met(rpc: str) -> Any:
+                kind = take_fault(rpc)
+                if kind is not None:
+                    with (folder / "faults").open("a", encoding="utf-8") as file:
+                        file.write(f"{rpc} {kind}\n")
+                return kind
+
+            service.take_fault = met  # type: ignore[method-assign]
             (folder / "simulator.up").touch()
             await asyncio.Event().wait()
 

@@ -127,11 +127,14 @@ class LaneWorld:
         if code is not None:
             assert code == -signal.SIGKILL, code
             TALLY.add(kills=1)
+            self.bomb.buried("browser")
             self.start_browser()
 
     def close(self) -> None:
         for process in (self.browser, self._sim):
             process.kill()
+        met = self.folder / "faults"  # what was ordered may never have been met
+        TALLY.add(faults=len(met.read_text(encoding="utf-8").splitlines()) if met.exists() else 0)
 
     # ---- Flow --------------------------------------------------------------------------------
 
@@ -146,7 +149,6 @@ class LaneWorld:
         self._tell("switch", values)
 
     def fault(self, rpc: str, kind: str, times: int = 1) -> None:
-        TALLY.add(faults=times)
         self._tell("fault", {"rpc": rpc, "kind": kind, "times": times})
 
     def _tell(self, what: str, values: dict[str, Any]) -> None:

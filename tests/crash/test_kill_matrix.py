@@ -36,7 +36,7 @@ PAID = (
 LARGER = tuple(
     {"operation_saved": "reply_kept", "polled": "operation_saved"}.get(step, step) for step in PAID
 )
-LOCAL = ("merging", "looking_at_joins", "merged")
+LOCAL = ("merging", "film_noted", "looking_at_joins", "merged")
 FRAME = ("frame_kept",)
 HOUSE = ("house_asked", "house_answered")
 #: Killed here, nobody in this program knows whether the call arrived.

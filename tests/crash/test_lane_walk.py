@@ -131,6 +131,7 @@ class Walk:
             if (code := server.exitcode) is not None:
                 assert code == -9, f"a server ended by itself: {code}"
                 del self._servers[name]
+                self._world.bomb.buried(name)
                 TALLY.add(kills=1)
                 self.kills += 1
         if self._world.browser.exitcode is not None:

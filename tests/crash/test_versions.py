@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from crash_world import World, build
+from tally import TALLY
 from version_child import HERE, NEXT
 
 from flowkit_mcp.domain.models import JobState
@@ -134,6 +135,7 @@ def test_killed_at_any_statement_of_a_migration_the_library_is_as_before_and_the
     before = rows(file, "SELECT sql FROM sqlite_master ORDER BY name")
     program = start("new", str(step))
     assert program.process.wait(PATIENCE_S) == -signal.SIGKILL, "the migration has fewer statements"
+    TALLY.add(kills=1)
     assert rows(file, "PRAGMA user_version") == [(OLD,)]
     assert rows(file, "SELECT sql FROM sqlite_master ORDER BY name") == before
     copy = file.with_name(f"backup-v{OLD}.db")

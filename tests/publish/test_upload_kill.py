@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tally import TALLY
 
 from flowkit_mcp.simulator.youtube import LocalYouTube
 
@@ -54,6 +55,7 @@ async def test_killed_in_an_upload_the_next_process_ends_it_with_one_video(
             youtube.fault("drop_reply", at=step)
         assert await child.wait() != 0
         assert killed == [step]
+        TALLY.add(kills=1)
         again = await start(tmp_path, youtube)
         out, _ = await again.communicate()
         assert again.returncode == 0

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,13 @@ import pytest
 from e2e.demo_run import environment, flowkit
 from mcp import Client, StdioServerParameters
 
+from flowkit_mcp import Character, FlowKit, Project, Settings
 from flowkit_mcp.cli.ports import free_ports
+from flowkit_mcp.clock import Clock
+from flowkit_mcp.domain.models import JobState
+from flowkit_mcp.store.database import Database
+from flowkit_mcp.store.lock import LeaderLock
+from flowkit_mcp.store.migrate import newest
 
 pytestmark = [
     pytest.mark.e2e,
@@ -30,8 +36,9 @@ pytestmark = [
 
 SERVERS = 8
 PATIENCE_S = 60.0
-#: The promise is 2 s on a machine of one's own (issue D); here others may be at work too.
-TAKEOVER_S = 10.0
+#: The promise (issue D), kept by the middle one of so many: others may be at work on this machine, too.
+TAKEOVER_S = 2.0
+TAKEOVERS = 5
 WORKS = "this process works the queue"
 
 
@@ -41,7 +48,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         bridge, simulator = free_ports(2)
         self.library = folder / "library"
-        self.simulator = simulator
+        self.bridge, self.simulator = bridge, simulator
         self.env = {
             "FLOWKIT_LIBRARY": str(self.library),
             "FLOWKIT_PORT": str(bridge),
@@ -67,9 +74,32 @@ class Place:
             yield client
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
-        with contextlib.closing(sqlite3.connect(self.library / ".flowkit" / "flowkit.db")) as db:
+        with contextlib.closing(sqlite3.connect(self.database)) as db:
             db.row_factory = sqlite3.Row
             return [dict(row) for row in db.execute(sql)]
+
+    @asynccontextmanager
+    async def bystander(self) -> AsyncGenerator[FlowKit]:
+        """This process, which never works the queue."""
+        settings = Settings(
+            library=self.library, port=self.bridge, simulator=self.env["FLOWKIT_SIMULATOR"]
+        )
+        await _until(
+            lambda: (
+                self.database.exists()
+                and self.rows("PRAGMA user_version") == [{"user_version": newest()}]
+            )
+        )
+        async with Database.open(self.database) as db:
+            yield FlowKit(settings, db, Clock(), LeaderLock(settings.leader_lock))
+
+    @property
+    def database(self) -> Path:
+        return self.library / ".flowkit" / "flowkit.db"
+
+    def calls(self, job: int) -> int:
+        """How often something was sent for it, or is about to be."""
+        return int(self.rows(f"SELECT count(*) AS n FROM operation WHERE job_id = {job}")[0]["n"])
 
     @property
     def leader(self) -> dict[str, Any]:
@@ -132,13 +162,6 @@ async def test_of_eight_servers_one_works_all_answer_and_a_killed_one_is_replace
         generation = place.leader["generation"]
         job = await order(clients[1], "Bea")
         worker.kill()
-        killed = time.monotonic()
-        async with asyncio.timeout(PATIENCE_S):
-            while place.leader["generation"] == generation:  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.02)
-        took = time.monotonic() - killed
-        print(f"taken over after {took:.2f} s")  # docs/reliability.md
-        assert took < TAKEOVER_S
         await done(clients[2], job)
         assert place.leader["generation"] == generation + 1
         told = [(await call(client, "status"))["process"] for client in clients]
@@ -150,6 +173,35 @@ async def test_of_eight_servers_one_works_all_answer_and_a_killed_one_is_replace
         assert max(statistics.median(followers), times[leading]) < 5 * min(
             statistics.median(followers), times[leading]
         ), times
+
+
+async def test_work_goes_on_within_two_seconds_of_a_kill(place: Place) -> None:
+    """From the kill of the leader to the next call written down, over the bridge that its follower has opened."""
+    async with contextlib.AsyncExitStack() as stack:
+        workers: dict[int, subprocess.Popen[str]] = {}
+        for _ in range(TAKEOVERS + 1):
+            worker = place.start("worker")
+            stack.callback(worker.communicate, timeout=20)
+            stack.callback(worker.kill)
+            workers[worker.pid] = worker
+        client = await stack.enter_async_context(place.bystander())
+        await client.ready(PATIENCE_S)
+        project = await Project.create(client, "Shared")
+        took: list[float] = []
+        for number in range(TAKEOVERS):
+            before = place.leader
+            workers.pop(before["pid"]).kill()
+            killed = time.monotonic()
+            fox = await Character.create(client, f"Fox {number}", description="a fox")
+            await project.add_character(fox)
+            job = await fox.generate_image(project.id)
+            await _until(lambda job=job: place.calls(job.id) > 0)
+            took.append(time.monotonic() - killed)
+            assert place.leader["generation"] == before["generation"] + 1
+            assert (await client.wait(job.id, PATIENCE_S)).state is JobState.SUCCEEDED
+            assert place.calls(job.id) == 1
+        print(f"work went on after {', '.join(f'{one:.2f}' for one in took)} s")
+        assert statistics.median(took) < TAKEOVER_S, took  # docs/reliability.md
 
 
 async def test_a_worker_that_was_stopped_is_not_replaced_and_goes_on_when_it_wakes(
@@ -180,6 +232,13 @@ async def test_a_worker_that_was_stopped_is_not_replaced_and_goes_on_when_it_wak
             os.kill(worker.pid, signal.SIGCONT)
         await done(client, job)
         assert place.leader["generation"] == before["generation"]
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    """Another process makes it so; no event of ours can tell."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not true():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.02)
 
 
 async def _until_led_by(place: Place, pid: int) -> None:

@@ -67,26 +67,29 @@ async def stack(
     tier: Tier = "pro",
     credits: int | None = None,
     limit_s: float = 170,
+    pace: float = 0.02,
+    clock: Clock | None = None,
     **kind: Unpack[Kind],
 ) -> AsyncGenerator[Stack]:
-    """Everything up, paired, and the account seen; all of it within `limit_s`."""
+    """Everything up, paired, and the account seen; all of it within `limit_s`, by `clock` where one is given."""
     async with Simulator.run(
         folder / "simulator",
-        pace=0.02,
+        pace=pace,
         tier=tier,
         credits=credits,
         renderer=QuickRenderer(),
+        clock=clock,
         **kind,
     ) as sim:
         if kind.get("lane") == "labs" and not sim.service.projects(sim.service.account().name):
             # what a person does first in Flow; without a project lane labs shows no prices
             sim.service.create_project(sim.service.account().name, "My first project")
         settings = Settings(library=folder / "library", port=free_port(), simulator=sim.url)
-        code = PairingBook(settings.pairing_file, Clock()).issue_code(settings.port)
+        code = PairingBook(settings.pairing_file, clock or Clock()).issue_code(settings.port)
         browser = StandInBrowser(simulator=sim.url, code=code, profile=folder / "profile")
         browsing = asyncio.create_task(browser.run())
         try:
-            async with FlowKit.open(settings) as kit, asyncio.timeout(limit_s):
+            async with FlowKit.open(settings, clock=clock) as kit, asyncio.timeout(limit_s):
                 version = await kit.db.version()
                 while (state := await kit.provider_state()) is None or state.account is None:
                     version = await kit.db.changed(version, 5)

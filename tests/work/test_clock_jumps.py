@@ -13,8 +13,9 @@ from film import account_seen, good, scene_of
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Gate, JobState
-from flowkit_mcp.errors import RateLimited
-from flowkit_mcp.work.jumps import Patience
+from flowkit_mcp.errors import QuotaUsedUp, RateLimited
+from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.work.jumps import FARTHEST_MS, Back, Patience, Watched
 
 H = Orientation.HORIZONTAL
 HOUR_MS = 3_600_000
@@ -157,6 +158,104 @@ async def test_a_call_sent_while_the_clock_was_ahead_grows_older_all_the_same(
         assert (await kit.wait(job.id, 30)).state is JobState.SUCCEEDED
     ages = [call.age_s for call in provider.looked_up]
     assert ages[0] == 0 and ages == sorted(ages) and 0 < ages[-1] < 60
+
+
+async def test_a_clock_set_forward_and_farther_back_between_two_looks_holds_nothing_up(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    """As a whole it went back by an hour; but what was noted in between was noted five hours ahead of that."""
+    clock = SetClock()
+    times = iter((4 * HOUR_MS, -1 * HOUR_MS))
+
+    def set_clock(step: str) -> None:
+        if step == "operation_saved" and provider.submits == 2:  # before the loop has looked again
+            clock.ahead_ms = next(times)
+
+    async with FlowKit.open(settings, provider=provider, clock=clock, on_step=set_clock) as kit:
+        scene = await prepared(kit)
+        job = await scene.generate_video(H)
+        async with asyncio.timeout(20):
+            while clock.ahead_ms == 0:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.001)
+        async with kit.db.transaction() as tx:  # as whoever was just writing
+            noted = kit.clock.now() + 60_000
+            await tx.run("UPDATE job SET run_at = :at WHERE id = :id", at=noted, id=job.id)
+            clock.ahead_ms = next(times)
+        async with asyncio.timeout(20):
+            while (await jobs.job(kit.db, job.id)).run_at == noted:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        row = await jobs.job(kit.db, job.id)
+        assert row.state.final or row.run_at <= kit.clock.now() + 60_000
+
+
+async def test_one_time_beyond_all_waits_is_due_now_and_the_others_stay(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    """Written by another process while its clock was ahead, of which this one knows nothing."""
+    async with FlowKit.open(settings, provider=provider, clock=SetClock()) as kit:
+        scene = await prepared(kit)
+        provider.script = [QuotaUsedUp("tomorrow", retry_after_s=24 * 3600)]
+        waiting = await scene.generate_video(H)
+        await _until_it_waits(kit, waiting.id)
+        before = await jobs.job(kit.db, waiting.id)
+        stray = await scene.generate_video(H, new_take=True, seed=7)
+        assert (await kit.wait(stray.id, 20)).state is JobState.SUCCEEDED
+        far = kit.clock.now() + FARTHEST_MS + HOUR_MS
+        pause = kit.clock.now() + HOUR_MS
+        async with kit.db.transaction() as tx:
+            await operations.set_gate(
+                tx, "flow", Gate.PAUSED, now=kit.clock.now(), reason="RATE_LIMITED", resume_at=pause
+            )
+            await tx.run(
+                "UPDATE provider_state SET next_submit_at = :far WHERE provider = 'flow'", far=far
+            )
+        async with asyncio.timeout(20):
+            while (await kit.provider_state()).next_submit_at == far:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.01)
+        state = await kit.provider_state()
+        assert state is not None
+        assert state.next_submit_at <= kit.clock.now() and state.resume_at == pause
+        assert (await jobs.job(kit.db, waiting.id)).run_at == before.run_at
+
+
+async def _until_it_waits(kit: FlowKit, id: int) -> None:
+    version = await kit.db.version()
+    while (await jobs.job(kit.db, id)).reason is None:
+        version = await kit.db.changed(version, 5)
+
+
+def test_what_waits_is_pulled_by_as_much_as_the_clock_was_ahead_when_it_was_noted() -> None:
+    now, hour, minute = 1_790_000_000_000, HOUR_MS, 60_000
+    back = Back(2 * hour, (2 * hour,))  # simply set back by two hours
+    assert back.pull(now - 5, now) == now - 5, "due already"
+    assert back.pull(now + 2 * hour + minute, now) == now + minute
+    assert back.pull(now + hour, now) == now, "was due an hour ago"
+    assert back.pull(now + 25 * hour, now) == now + 23 * hour
+    glitch = Back(0, (5 * hour,))  # set forward by five hours, and back again
+    assert glitch.pull(now + 5 * hour + minute, now) == now + minute, "noted in between"
+    assert glitch.pull(now + 10 * minute, now) == now + 10 * minute, "a pause from before"
+    both = Back(hour, (6 * hour, hour))  # forward by five, back by six
+    assert both.pull(now + 6 * hour + minute, now) == now + minute
+    assert both.pull(now + hour + minute, now) == now + minute
+    assert Back(0, ()).pull(now + FARTHEST_MS + 1, now) == now
+    assert Back(0, ()).pull(now + FARTHEST_MS, now) == now + FARTHEST_MS
+
+
+def test_a_watched_clock_tells_how_far_it_was_ahead_at_any_reading() -> None:
+    clock = SetClock()
+    watched = Watched(clock)
+    assert watched.back() is None
+    clock.ahead_ms = HOUR_MS
+    watched.now()
+    assert watched.back() is None, "forward only: things are looked at early"
+    clock.ahead_ms = 3 * HOUR_MS
+    watched.now()
+    clock.ahead_ms = 0
+    back = watched.back()
+    assert back is not None
+    assert round(back.before / HOUR_MS, 3) == 1
+    assert [round(by / HOUR_MS, 3) for by in back.seen] == [3, 1]
+    assert watched.back() is None
 
 
 def test_patience_believes_neither_clock_alone() -> None:

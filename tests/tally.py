@@ -1,4 +1,4 @@
-"""What the crash tests of one run did, for the line at its end."""
+"""What the crash tests of one run did, for the line at its end; with several workers, of all of them."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ class Tally:
         with self._lock:
             for name, number in more.items():
                 setattr(self, name, getattr(self, name) + number)
+
+    def counts(self) -> dict[str, int]:
+        """As numbers that one process can tell another."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def __str__(self) -> str:
         return (
