@@ -86,7 +86,7 @@ async def main(given: argparse.Namespace) -> None:
         async def measured(
             label: str, way: Way, rounds: int, base: Cost | None = None, film: bool = True
         ) -> Cost:
-            to = out / f"{label.split()[0]}.mp4"
+            to = out / "film.mp4"
             cost = await timed(way, to, rounds)
             note = ""
             if film:

@@ -202,6 +202,7 @@ class FlowKit:
             library=str(self.settings.library),
             simulated=self.settings.simulated,
             changed=self._wake,
+            extension_id=self.settings.extension_id,
         )
         stack.push_async_callback(host.aclose)
         facts = self.settings.flow_facts
@@ -370,11 +371,9 @@ class FlowKit:
 
     async def reopen(self) -> ProviderState:
         """The person says that the provider may be used again."""
-        await self._gate(Gate.OPEN, None, None)
+        async with self.db.transaction() as tx:
+            state = await resolve.reopen(tx, FLOW, self.clock.now())
         self._wake()
-        state = await self.provider_state()
-        if state is None:
-            raise AssertionError("the gate was just written")
         return state
 
     # ---- reading -----------------------------------------------------------------------------

@@ -31,6 +31,11 @@ class Settings(BaseModel):
     port: int = Field(
         default=DEFAULT_PORT, ge=1024, le=65535, description="Loopback port for the extension"
     )
+    extension_id: str | None = Field(
+        default=None,
+        pattern=r"^[a-p]{32}$",
+        description="The extension that is let in, where it was packed with a key of one's own",
+    )
     simulator: str | None = Field(
         default=None,
         pattern=r"^http://127\.0\.0\.1:\d+$",

@@ -128,10 +128,21 @@ class ProviderError(FlowKitError):
 
 
 class Transient(ProviderError):
-    """Worth trying again: a time-out or a 5xx on a reading call."""
+    """Worth trying again: a time-out or a 5xx on a reading call. `again`: how often, where the service's table says."""
 
     code = "TRANSIENT"
     default_hint = "FlowKit tries again by itself."
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        reason: str | None = None,
+        again: int | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, reason=reason)
+        self.again = again
 
 
 class RateLimited(ProviderError):
@@ -247,6 +258,11 @@ class OutcomeUnknown(ProviderError):
     code = "OUTCOME_UNKNOWN"
     default_hint = "Look into the Flow project, then call resolve_job."
     charged = "unknown"
+
+    def __init__(self, message: str, *, hint: str | None = None, reason: str | None = None) -> None:
+        if "charged" not in message:
+            message = f"{message.rstrip('. ')}; it may have been charged"
+        super().__init__(message, hint=hint, reason=reason)
 
 
 class MediaError(FlowKitError):

@@ -135,6 +135,7 @@ export function inWords(name) {
   return Object.hasOwn(WORDS, name) ? WORDS[name] : "unknown call";
 }
 
+const SAME_VERSION = "Update the extension and FlowKit to the same version.";
 const NAME_OF = new Map(Object.entries(BATCHEXECUTE).map(([name, row]) => [row.rpc, name]));
 const RPC = /^[A-Za-z0-9]{5,6}$/;
 const SOURCE_PATH = /^\/(?:[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*)?$/;
@@ -151,9 +152,7 @@ export function check(call) {
   const table = call.lane === "labs" ? LABS_CALLS : BATCHEXECUTE;
   const row = Object.hasOwn(table, call.name) ? table[call.name] : null;
   if (row === null) {
-    throw new CannotCall("UNKNOWN_CALL", "this extension knows no such call", {
-      nextStep: "Update the extension and FlowKit to the same version.",
-    });
+    throw new CannotCall("UNKNOWN_CALL", "this extension knows no such call", { nextStep: SAME_VERSION });
   }
   const faults = {
     ...(row.lane === "labs" ? faultsOfLabs(row, call.args) : faultsOfBatch(call)),
@@ -162,7 +161,7 @@ export function check(call) {
     size: withinBounds(call.args),
   };
   for (const [field, good] of Object.entries(faults)) {
-    if (!good) throw new CannotCall("BAD_ARGUMENTS", `${field} is not what ${call.name} allows`);
+    if (!good) throw new CannotCall("BAD_ARGUMENTS", `${field} is not what ${call.name} allows`, { nextStep: SAME_VERSION });
   }
   return row;
 }

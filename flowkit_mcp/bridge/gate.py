@@ -14,7 +14,7 @@ from collections.abc import Callable
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
-from flowkit_mcp.bridge.protocol import ORIGIN, PATH
+from flowkit_mcp.bridge.protocol import PATH
 
 log = logging.getLogger("flowkit.bridge")
 
@@ -27,8 +27,9 @@ MAX_STRANGERS = 4
 class Gate:
     """Counts and admits the connections of one server."""
 
-    def __init__(self, port: Callable[[], int]) -> None:
+    def __init__(self, port: Callable[[], int], extension_id: str) -> None:
         self._port = port
+        self._origin = f"chrome-extension://{extension_id}"
         #: Insertion order is age.
         self._opening: dict[ServerConnection, None] = {}
         self._strangers: dict[ServerConnection, None] = {}
@@ -82,7 +83,7 @@ class Gate:
         # get_all: `headers["Host"]` raises on duplicates, which would answer 500.
         if request.path != PATH:
             return "path"
-        if request.headers.get_all("Origin") != [ORIGIN]:
+        if request.headers.get_all("Origin") != [self._origin]:
             return "origin"
         if request.headers.get_all("Host") != [f"127.0.0.1:{self._port()}"]:
             return "host"

@@ -21,6 +21,7 @@ from flowkit_mcp.bridge.calls import Calls
 from flowkit_mcp.bridge.gate import Gate
 from flowkit_mcp.bridge.pairing import PairingBook
 from flowkit_mcp.bridge.protocol import (
+    EXTENSION_ID,
     MAX_HANDSHAKE_MESSAGE,
     Bye,
     Call,
@@ -82,14 +83,18 @@ class BridgeHost:
         simulated: bool,
         changed: Callable[[], None],
         patience: Patience | None = None,
+        extension_id: str | None = None,
     ) -> None:
-        """`changed` is called whenever flow, instance, paused or profiles may have changed."""
+        """`changed` is called whenever flow, instance, paused or profiles may have changed.
+
+        `extension_id` is let in instead of the extension as it is unpacked.
+        """
         self._greeting = Greeting(port, generation, version, library, simulated)
         self._book = book
         self._clock = clock
         self._changed = changed
         self._patience = patience or Patience()
-        self._gate = Gate(lambda: self.port)
+        self._gate = Gate(lambda: self.port, extension_id or EXTENSION_ID)
         self._server: Server | None = None
         #: One per instance, by age; the first one open is in use, the others stand by.
         self._sessions: dict[str, Session] = {}
@@ -129,8 +134,8 @@ class BridgeHost:
                 raise
             raise Conflict(
                 f"port {self._greeting.port} on 127.0.0.1 is in use by another program",
-                hint="Stop that program, or set another port with FLOWKIT_PORT here and in the "
-                "extension's options. Everything that needs no browser goes on.",
+                hint="Stop that program, or set another port with FLOWKIT_PORT and pair the browser "
+                "again: the code names the port. Everything that needs no browser goes on.",
             ) from error
         port = self._server.sockets[0].getsockname()[1]
         self._greeting = replace(self._greeting, port=port)

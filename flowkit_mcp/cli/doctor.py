@@ -217,7 +217,7 @@ def _port(settings: Settings, led: bool) -> Check:
             name="bridge",
             verdict="broken",
             found=f"port {settings.port} is in use by {owner(settings.port) or 'another program'}",
-            next="Stop it, or set another port with FLOWKIT_PORT here and in the extension's options.",
+            next="Stop it, or set another port with FLOWKIT_PORT and pair again (the code names the port).",
         )
     if led and not in_use:
         return Check(

@@ -84,6 +84,14 @@ class InDoubt(Row):
     evidence: str | None
 
 
+class QuotaHold(Row):
+    """A model whose daily quota is used up: `jobs` wait for it until `until` (ms since 1970)."""
+
+    model: str
+    jobs: int
+    until: int
+
+
 def midnight(now: int) -> int:
     """When the day of `now` began on this machine, in milliseconds; days of 23 and 25 hours included."""
     local = datetime.datetime.fromtimestamp(now / 1000)  # the time zone of the machine

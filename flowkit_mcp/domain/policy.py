@@ -32,6 +32,7 @@ from flowkit_mcp.errors import (
 READ_ATTEMPTS = 6
 LONGEST_BACKOFF_MS = 300_000
 LIBRARY_PAUSE_MS = 10_000
+QUOTA_PAUSE_MS = 900_000
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -110,12 +111,15 @@ def decide(error: FlowKitError, verb: Verb, attempts: int, now: int, roll: float
             pause = 1000 * seconds if seconds else max(30_000, backoff(attempts + 4, 1.0))
             return Wait(int(now + pause), Gate.PAUSED)
         case QuotaUsedUp(retry_after_s=seconds) | PublishLater(retry_after_s=seconds):
-            return Wait(int(now + (1000 * seconds if seconds else DAY_MS)), gate=None)
+            # a quota of a day does not reset in seconds
+            least = QUOTA_PAUSE_MS if isinstance(error, QuotaUsedUp) else 0
+            pause = max(least, 1000 * seconds) if seconds else DAY_MS
+            return Wait(int(now + pause), gate=None)
         case OutcomeUnknown() | RefusedByPerson() | PublishNeedsPerson():
             return Ask("job")
         case GenerationFailed(again=again) if attempts < again:
             return Retry(now + backoff(attempts, roll))
-        case Transient() if attempts < READ_ATTEMPTS:
+        case Transient(again=again) if attempts < (READ_ATTEMPTS if again is None else again):
             return Retry(now + backoff(attempts, roll))
         case MediaError() if verb is Verb.FETCH and attempts < 2:
             return Retry(now + backoff(attempts, roll))  # damaged on the way; fetching is free

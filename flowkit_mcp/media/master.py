@@ -6,6 +6,7 @@ before its beginning and out after its end, and the packets of the overlap are d
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,9 +16,10 @@ from functools import partial
 from typing import Any
 
 from flowkit_mcp.domain.cut import Loudness
-from flowkit_mcp.media.levels import BLOCK, Heard, integrated, measure
+from flowkit_mcp.media.levels import BLOCK, Heard, Meter, integrated, measure
+from flowkit_mcp.media.limit import in_blocks, limited, loud_spans, with_room
 from flowkit_mcp.media.mix import Sound, mixed
-from flowkit_mcp.media.sound import BYTES, filtered, frame_of, packed
+from flowkit_mcp.media.sound import BYTES, frame_of, packed
 from flowkit_mcp.media.threads import Stop
 from flowkit_mcp.media.timeline import SAMPLE_RATE
 
@@ -33,6 +35,12 @@ _CLOSE_ENOUGH = 0.05
 #: Nearer than this is not worth encoding once more.
 _AUDIBLE = 0.15
 _ROUNDS = 3
+#: Peaks between samples can be so many dB above those of the samples.
+_BETWEEN_SAMPLES = 3.0
+#: The gain may still rise so many dB before it is looked again where the limiter has to work.
+_RESERVE = 2.0
+#: Blocks of run-in before a loud span and behind it that hear it (a block is 400 ms long and ends where it is noted).
+_BEFORE, _BEHIND = 8, 3
 
 
 @dataclass
@@ -86,7 +94,7 @@ def master(
         if not check:
             break
         # A lossy encoder loses some noise, and its peaks are not those it was given: listen to it.
-        coded = _in_turn(parts, partial(_decoded, stop, settings.limit))
+        coded = _in_turn(parts, partial(_decoded, stop, settings.spans))
         found = integrated(_joined(coded))
         settled = replace(settled, after=found, blocks=_joined(coded))
         missing = 0.0 if found is None else loudness.target_lufs - found
@@ -99,7 +107,7 @@ def master(
             continue
         aim = aim.model_copy(update={"target_lufs": aim.target_lufs + missing})
         ceiling = settings.ceiling_db - (over + 0.1 if over > 0 else 0.0)
-        again = _Settings(settings.gain_db + missing, ceiling)
+        again = replace(settings, gain_db=settings.gain_db + missing, ceiling_db=ceiling)
         settled = _limited(treat, samples, aim, replace(settled, settings=again))
     before, after = settled.before, settled.after
     tell(1.0)
@@ -127,10 +135,15 @@ def _nobody(share: float) -> None:
 
 @dataclass(frozen=True)
 class _Settings:
-    """`rough` limits a third as slowly and almost as loud: good enough to look for the gain."""
+    """`spans`: where the limiter works, as film samples from–to; `spans_to_db`: the gain up to which they hold.
+
+    `rough` limits a third as slowly and almost as loud: good enough to look for the gain.
+    """
 
     gain_db: float = 0.0
     ceiling_db: float | None = None
+    spans: tuple[tuple[int, int], ...] = ()
+    spans_to_db: float = -math.inf
     rough: bool = False
 
     @property
@@ -138,17 +151,17 @@ class _Settings:
         return self.ceiling_db is not None
 
     @property
-    def filters(self) -> list[tuple[str, str]]:
-        filters = [("volume", f"{self.gain_db:.4f}dB")] if self.gain_db else []
-        if self.ceiling_db is not None:
-            # `level` would turn it up again.
-            limiter = f"limit={self.ceiling_db:.3f}dB:attack=5:release=60:level=disabled:latency=1"
-            filters.append(("alimiter", limiter))
-            if not self.rough:
-                # Twice the rate, so that peaks between samples are seen.
-                filters.insert(-1, ("aresample", "96000"))
-                filters.append(("aresample", "48000"))
-        return filters
+    def volume(self) -> list[tuple[str, str]]:
+        return [("volume", f"{self.gain_db:.4f}dB")] if self.gain_db else []
+
+    @property
+    def limiter(self) -> list[tuple[str, str]]:
+        # `level` would turn it up again.
+        limiter = f"limit={self.ceiling_db:.3f}dB:attack=5:release=60:level=disabled:latency=1"
+        if self.rough:
+            return [("alimiter", limiter)]
+        # Twice the rate, so that peaks between samples are seen.
+        return [("aresample", "96000"), ("alimiter", limiter), ("aresample", "48000")]
 
 
 @dataclass(frozen=True)
@@ -159,8 +172,9 @@ class _Settled:
     before: float | None
     after: float | None
     peak: float = 0.0
-    #: Momentary loudness, as far as it was listened to last.
+    #: Momentary loudness, as far as it was listened to last, and that of the mix before all treatment.
     blocks: list[float] = field(default_factory=list[float])
+    unlimited: list[float] = field(default_factory=list[float])
 
 
 _Treat = Callable[[_Settings, int, int], Iterator[bytes]]
@@ -172,6 +186,7 @@ class _Part:
     blocks: list[float] = field(default_factory=list[float])
     peak: float = -120.0
     extradata: bytes | None = None
+    loud: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
 
 def _settle(treat: _Treat, samples: int, loudness: Loudness) -> _Settled:
@@ -183,22 +198,25 @@ def _settle(treat: _Treat, samples: int, loudness: Loudness) -> _Settled:
         return _Settled(_Settings(), before, before, blocks=blocks)
     up = max(-_MOST_GAIN, min(_MOST_GAIN, loudness.target_lufs - before))
     peak = max(part.peak for part in heard)
-    # Peaks between samples can be 3 dB above those of the samples.
-    if peak + up <= loudness.true_peak_db - 3:
+    if peak + up <= loudness.true_peak_db - _BETWEEN_SAMPLES:
         return _Settled(_Settings(up), before, before + up, peak, blocks)
-    settled = _Settled(_Settings(up, loudness.true_peak_db - 0.5), before, None, peak, blocks)
+    limit = _Settings(up, loudness.true_peak_db - 0.5)
+    settled = _Settled(limit, before, None, peak, blocks, unlimited=blocks)
     return _limited(treat, samples, loudness, settled)
 
 
 def _limited(treat: _Treat, samples: int, loudness: Loudness, settled: _Settled) -> _Settled:
     """The gain in front of a limiter, found by trying: it takes some of the loudness away again."""
-    up, ceiling = settled.settings.gain_db, settled.settings.ceiling_db
+    settings, untouched = settled.settings, settled.unlimited
+    up = settings.gain_db
     last: tuple[float, float] | None = None
     for _ in range(_ROUNDS + 1):
-        settings = _Settings(up, ceiling)
+        if up > settings.spans_to_db:
+            settings = _found_loud(treat, samples, loudness, replace(settings, gain_db=up))
+        settings = replace(settings, gain_db=up)
         rough = replace(settings, rough=True)
-        parts = _in_parts(samples, partial(_listen, treat, rough))
-        found = integrated([block for part in parts for block in part.blocks])
+        parts = _in_parts(samples, partial(_listen_limited, treat, rough, untouched))
+        found = integrated(_joined(parts))
         settled = replace(settled, settings=settings, after=found)
         if found is None or abs(loudness.target_lufs - found) <= _CLOSE_ENOUGH:
             break
@@ -206,13 +224,22 @@ def _limited(treat: _Treat, samples: int, loudness: Loudness, settled: _Settled)
         # reckoned from what the limiter has taken for each dB it was driven so far.
         if last is None or abs(up - last[0]) <= 0.05:
             lost = (settled.before or 0.0) + up - found
-            slope = 1 - 0.9 * lost / max(1.0, settled.peak + up - (ceiling or 0.0))
+            slope = 1 - 0.9 * lost / max(1.0, settled.peak + up - (settings.ceiling_db or 0.0))
         else:
             slope = (found - last[1]) / (up - last[0])
         last = up, found
         step = (loudness.target_lufs - found) / max(0.25, min(1.0, slope))
         up = max(-_MOST_GAIN, min(_MOST_GAIN, up + step))
     return settled
+
+
+def _found_loud(treat: _Treat, samples: int, loudness: Loudness, settings: _Settings) -> _Settings:
+    """With the spans that the limiter has to see at this gain and a little more."""
+    up = settings.gain_db + _RESERVE
+    above = loudness.true_peak_db - _BETWEEN_SAMPLES - up
+    found = _in_parts(samples, partial(_listen_for_loud, treat, above))
+    spans = with_room((span for part in found for span in part.loud), samples)
+    return replace(settings, spans=spans, spans_to_db=up)
 
 
 def _in_parts(samples: int, work: Callable[[int, int], _Part]) -> list[_Part]:
@@ -236,21 +263,14 @@ def _treated(
     first: int,
     last: int,
 ) -> Iterator[bytes]:
-    """Mixed and treated samples from before `first` to after `last`, in whole loudness blocks."""
+    """Mixed and treated samples from before `first` to after `last`, in loudness blocks but for spans."""
     start, end = max(0, first - _GRID), min(samples, last + _RUN_OUT)
-    parts = mixed(sounds, start, end)
-    if settings.filters:
-        parts = filtered(parts, settings.filters)
-    size, waiting = BLOCK * BYTES, b""
+    parts = mixed(sounds, start, end, settings.volume)
+    if settings.spans:
+        parts = limited(parts, start, settings.spans, settings.limiter)
     for part in parts:
         stop.check()
-        waiting += part
-        whole = len(waiting) // size * size
-        if whole:
-            yield waiting[:whole]
-            waiting = waiting[whole:]
-    if waiting:
-        yield waiting
+        yield part
 
 
 def _listen(treat: _Treat, settings: _Settings, first: int, last: int) -> _Part:
@@ -258,6 +278,37 @@ def _listen(treat: _Treat, settings: _Settings, first: int, last: int) -> _Part:
     skipped = (first - max(0, first - _GRID)) // BLOCK
     blocks = heard.blocks[skipped : skipped + -(-(last - first) // BLOCK)]
     return _Part(blocks=blocks, peak=heard.peak)
+
+
+def _listen_for_loud(treat: _Treat, above_db: float, first: int, last: int) -> _Part:
+    """Where the mix is so loud, before any gain."""
+    start = max(0, first - _GRID)
+    return _Part(loud=loud_spans(treat(_Settings(), first, last), above_db, start, last))
+
+
+def _listen_limited(
+    treat: _Treat, settings: _Settings, unlimited: Sequence[float], first: int, last: int
+) -> _Part:
+    """Blocks of a part: reckoned from those of the mix, and heard where the limiter works."""
+    start = max(0, first - _GRID) // BLOCK
+    blocks = [block + settings.gain_db for block in unlimited]
+    spans = [(a // BLOCK, -(-b // BLOCK)) for a, b in settings.spans]
+    meter: Meter | None = None
+    since = 0
+    for number, block in enumerate(in_blocks(treat(settings, first, last)), start):
+        while spans and spans[0][1] + _BEHIND < number:
+            spans.pop(0)
+        near = [span for span in spans[:2] if span[0] - _BEFORE <= number < span[1] + _BEHIND]
+        if not near:
+            meter = None
+            continue
+        if meter is None:
+            meter, since = Meter(), number
+        meter.push(block)
+        heard = meter.heard.blocks
+        if near[0][0] <= number < len(blocks) and len(heard) > number - since:
+            blocks[number] = heard[number - since]
+    return _Part(blocks=blocks[first // BLOCK : -(-last // BLOCK)])
 
 
 def _encode(
@@ -302,8 +353,8 @@ def _encode(
     return part
 
 
-def _decoded(stop: Stop, true_peak: bool, part: _Part) -> Heard:
-    """How encoded sound really sounds; its peak in dBTP if that is asked for, which takes longer."""
+def _decoded(stop: Stop, spans: Sequence[tuple[int, int]], part: _Part) -> Heard:
+    """How encoded sound really sounds; its peak is that between samples (dBTP) where the limiter worked."""
     from av import CodecContext  # late: as above
     from av.audio.resampler import AudioResampler
 
@@ -312,15 +363,22 @@ def _decoded(stop: Stop, true_peak: bool, part: _Part) -> Heard:
     resampler = AudioResampler(format="flt", layout="stereo", rate=SAMPLE_RATE)
 
     def sound() -> Iterator[bytes]:
-        size, waiting = BLOCK * BYTES, b""
         for packet in part.packets:
             stop.check()
             for frame in decoder.decode(packet):
-                waiting += b"".join(packed(even) for even in resampler.resample(frame))
-            whole = len(waiting) // size * size
-            if whole:
-                yield waiting[:whole]
-                waiting = waiting[whole:]
-        yield waiting
+                yield from (packed(even) for even in resampler.resample(frame))
 
-    return measure(sound(), true_peak=true_peak)
+    meter, between = Meter(), Meter(true_peak=True)
+    waiting = list(spans)
+    at: int = part.packets[0].pts if part.packets else 0
+    for block in in_blocks(sound()):
+        meter.push(block)
+        end = at + len(block) // BYTES
+        while waiting and waiting[0][1] <= at:
+            waiting.pop(0)
+        if waiting and waiting[0][0] < end:
+            between.push(block)
+        at = end
+    heard = meter.end()
+    heard.peak = max(heard.peak, between.end().peak)
+    return heard

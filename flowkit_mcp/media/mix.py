@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flowkit_mcp.errors import BugError
-from flowkit_mcp.media.sound import BLOCK, BYTES, Chain, packed, silence
+from flowkit_mcp.media.sound import BYTES, Chain, packed, silence
 
 #: Points that approximate a curved fade by straight lines.
 _STEPS = 12
+#: Samples that are mixed at a time.
+_AT_A_TIME = 48_000
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,13 @@ class Sound:
         return self.start + self.samples
 
 
-def mixed(sounds: Sequence[Sound], first: int, last: int) -> Iterator[bytes]:
-    """The sum of all sounds from film sample `first` to `last`, without a gap.
+def mixed(
+    sounds: Sequence[Sound],
+    first: int,
+    last: int,
+    filters: Sequence[tuple[str, str]] = (),
+) -> Iterator[bytes]:
+    """The sum of all sounds from film sample `first` to `last`, through `filters` that keep its length, without a gap.
 
     Blocking; spool files are open while it runs.
     """
@@ -149,12 +156,12 @@ def mixed(sounds: Sequence[Sound], first: int, last: int) -> Iterator[bytes]:
     total = products[0]
     if len(products) > 1:
         total = chain.add("amix", f"inputs={len(products)}:normalize=0", *products)
-    chain.finish(total, [])
+    chain.finish(total, list(filters))
     readers = [_Reader(bus) for bus in buses]
     given = 0
     try:
-        for at in range(first, last, BLOCK):
-            length = min(BLOCK, last - at)
+        for at in range(first, last, _AT_A_TIME):
+            length = min(_AT_A_TIME, last - at)
             for number, reader in enumerate(readers):
                 for place, data in enumerate((reader.pcm(at, length), reader.gains(at, length))):
                     for frame in chain.push(data, 2 * number + place):

@@ -53,7 +53,8 @@ class Picture:
     """A clip's video track.
 
     `times` are presentation times in units of `time_base`, one per frame, in the order of the file
-    (which is decoding order); `keys` are the positions of key frames in it.
+    (which is decoding order); `keys` are the positions of key frames in it; `places` is where in the file each
+    packet begins and how many bytes it has.
     """
 
     codec: str
@@ -72,6 +73,7 @@ class Picture:
     interlaced: bool
     times: tuple[int, ...]
     keys: tuple[int, ...]
+    places: tuple[tuple[int, int], ...]
     #: Frames in the file that an edit list hides.
     hidden: int
     #: Whether each key frame can be decoded with nothing but `extradata`.
@@ -103,6 +105,8 @@ class Clip:
 
     path: Path
     bytes: int
+    #: When the file was last changed, in ns: packets are only copied out of what was looked at.
+    changed_ns: int
     picture: Picture
     sound: Sound | None
 
@@ -144,7 +148,8 @@ async def probe(path: Path) -> Clip:
 
 def read_clip(path: Path) -> Clip:
     """`probe` for code that already runs in a thread."""
-    with opened(path) as container:
+    with opened(path, look=False) as container:
+        state = path.stat()
         if not container.streams.video:
             raise MediaError(f"{shown_name(path)} has no picture", hint="Use a video clip (MP4).")
         video = container.streams.video[0]
@@ -166,7 +171,8 @@ def read_clip(path: Path) -> Clip:
             raise _cut_short(path, heard, len(audio.index_entries), "sound packets")
         return Clip(
             path=path,
-            bytes=path.stat().st_size,
+            bytes=state.st_size,
+            changed_ns=state.st_mtime_ns,
             picture=_picture(path, video, rate, track),
             sound=None if audio is None or not heard else _sound(audio),
         )
@@ -174,9 +180,11 @@ def read_clip(path: Path) -> Clip:
 
 def still_clip(picture: Path, size: tuple[int, int], frames: int, fps: int) -> Clip:
     """A PNG of exactly this size as a clip without sound that shows it for `frames` frames."""
+    state = picture.stat()
     return Clip(
         path=picture,
-        bytes=picture.stat().st_size,
+        bytes=state.st_size,
+        changed_ns=state.st_mtime_ns,
         picture=Picture(
             codec="png",
             tag="",
@@ -194,6 +202,7 @@ def still_clip(picture: Path, size: tuple[int, int], frames: int, fps: int) -> C
             interlaced=False,
             times=tuple(range(frames)),
             keys=(),
+            places=(),
             hidden=0,
             clean=False,
         ),
@@ -203,10 +212,13 @@ def still_clip(picture: Path, size: tuple[int, int], frames: int, fps: int) -> C
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Generator[Any]:
-    """A clip as a PyAV container: MP4 only, local only; libav's errors become `MediaError`."""
+def opened(path: Path, *, look: bool = True) -> Generator[Any]:
+    """A clip as a PyAV container: MP4 only, local only; libav's errors become `MediaError`.
+
+    look: whether libav may decode a picture to learn its pixels' form, which takes three times as long as all the
+        rest of opening; without, it is known once a frame has been decoded.
+    """
     # late: PyAV costs 0.1 s of a start-up that mostly never touches media.
-    import av
     from av.error import FFmpegError
 
     try:
@@ -214,19 +226,37 @@ def opened(path: Path) -> Generator[Any]:
             raise MediaError(f"{shown_name(path)} is not there", hint="Fetch or generate it again.")
         if path.stat().st_size == 0:
             raise MediaError(f"{shown_name(path)} is empty", hint="Fetch or generate it again.")
-        with av.open(
-            f"file:{path.absolute()}",
-            mode="r",
-            format="mp4",
-            options={"protocol_whitelist": "file", "format_whitelist": MP4_FORMATS},
-            **_lenient(av.__version__),
-        ) as container:
+        with _opened(path, look) as container:
             yield container
     except FFmpegError as error:
         raise MediaError(
             f"{shown_name(path)} is damaged or not an MP4 video: {error.strerror or error}",
             hint="Fetch or generate it again.",
         ) from error
+
+
+def _opened(path: Path, look: bool) -> Any:
+    import av  # late: as above
+
+    more = _lenient(av.__version__)
+    if not look:
+        # Of the first stream only: a sound track's form cannot be learned this way.
+        more["stream_options"] = [{"skip_frame": "all"}]
+    with contextlib.suppress(ValueError):  # PyAV's, for a header without any stream
+        return _open(path, more)
+    return _open(path, _lenient(av.__version__))
+
+
+def _open(path: Path, more: dict[str, Any]) -> Any:
+    import av  # late: as above
+
+    return av.open(
+        f"file:{path.absolute()}",
+        mode="r",
+        format="mp4",
+        options={"protocol_whitelist": "file", "format_whitelist": MP4_FORMATS},
+        **more,
+    )
 
 
 def _lenient(version: str) -> dict[str, Any]:
@@ -249,9 +279,11 @@ class _Track:
         self.avc: bool = video.codec_context.name == "h264"
         self.times: list[int] = []
         self.keys: list[int] = []
+        self.places: list[tuple[int, int]] = []
         self.hidden = 0
         self.clean = True
         self.first_frame: Any = None
+        self._video = video.codec_context
         video.codec_context.thread_count = 1  # one frame is decoded; threads would only add delay
 
     @property
@@ -266,8 +298,13 @@ class _Track:
                 self.keys.append(len(self.times))
                 self.clean &= self.avc and is_clean_start(bytes(packet), self.extradata)
             self.times.append(packet.dts if packet.pts is None else packet.pts)
+            self.places.append((packet.pos, packet.size))
         if self.first_frame is None:
             self.first_frame = next(iter(packet.decode()), None)
+            if self.first_frame is None and self.frames == 1:
+                # A decoder holds frames back; a key frame is all there when nothing more comes.
+                self.first_frame = next(iter(self._video.decode(None)), None)
+                self._video.flush_buffers()
 
 
 def _picture(path: Path, video: Any, rate: Fraction, track: _Track) -> Picture:
@@ -299,6 +336,7 @@ def _picture(path: Path, video: Any, rate: Fraction, track: _Track) -> Picture:
         interlaced=bool(frame.interlaced_frame),
         times=tuple(track.times),
         keys=tuple(track.keys),
+        places=tuple(track.places),
         hidden=track.hidden,
         clean=track.clean and bool(track.keys) and track.keys[0] == 0,
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,6 +181,10 @@ def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, lon
     sheet = Image.new("RGB", layout.size, _PAPER)
     pen = ImageDraw.Draw(sheet)
     write = _Writing(pen)
+    shown = [item for card in cards for item in card]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        sizes = [(round(layout.tile * item.aspect), layout.tile) for item in shown]
+        tiles = iter(list(pool.map(_tile, shown, sizes)))
     if title:
         width = layout.size[0] - 2 * _MARGIN
         write.line((_MARGIN, _MARGIN - 4), title, 30, width, _TEXT, bold=True)
@@ -198,11 +204,13 @@ def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, lon
             left, top = x + _PAD, y + _PAD + _LABEL - 4
         for item in card:
             width = round(layout.tile * item.aspect)
-            there = _paste(sheet, item, (left, top, width, layout.tile))
-            if not there:
+            tile = next(tiles)
+            if tile is None:
                 _missing(pen, write, item, (left, top, width, layout.tile))
+            else:
+                sheet.paste(tile, (left, top), _round(tile.size))
             at = (left + 1, top + layout.tile + 4)
-            colour = _ALARM if item.alarm else _DIM if there else _FAINT
+            colour = _ALARM if item.alarm else _FAINT if tile is None else _DIM
             write.line(at, item.caption, 15, width - 2, colour)
             left += width + _GAP
     if max(sheet.size) > longest:  # very many cards, whose pictures are as small as they may get
@@ -210,26 +218,31 @@ def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, lon
     return sheet
 
 
-def _paste(sheet: Any, item: SheetItem, box: tuple[int, int, int, int]) -> bool:
-    """Put an item's picture into its place with round corners; False if there is none to show."""
-    from PIL import Image, ImageDraw, ImageOps  # late: as above
+def _tile(item: SheetItem, size: tuple[int, int]) -> Any:
+    """An item's picture in the size of its place; None if there is none to show."""
+    from PIL import Image, ImageOps  # late: as above
 
     if item.path is None:
-        return False
-    x, y, width, height = box
+        return None
+    width, height = size
     try:
         picture = load_picture(item.path)
     except MediaError:
-        return False
-    size, sampling = (width, height), Image.Resampling.LANCZOS
+        return None
+    sampling = Image.Resampling.LANCZOS
     if abs(picture.width * height / (picture.height * width) - 1) < 0.03:
-        tile = ImageOps.fit(picture, size, sampling)  # Flow's 1376x768 is a little wider than 16:9
-    else:
-        tile = ImageOps.pad(picture, size, sampling, color="#000000")
+        return ImageOps.fit(picture, size, sampling)  # Flow's 1376x768 is a little wider than 16:9
+    return ImageOps.pad(picture, size, sampling, color="#000000")
+
+
+def _round(size: tuple[int, int]) -> Any:
+    """A mask with round corners."""
+    from PIL import Image, ImageDraw  # late: as above
+
+    width, height = size
     mask: Any = Image.new("L", (width * 2, height * 2), 0)
     ImageDraw.Draw(mask).rounded_rectangle((0, 0, width * 2 - 1, height * 2 - 1), 16, 255)
-    sheet.paste(tile, (x, y), mask.resize((width, height), Image.Resampling.LANCZOS))
-    return True
+    return mask.resize(size, Image.Resampling.LANCZOS)
 
 
 def _missing(pen: Any, write: _Writing, item: SheetItem, box: tuple[int, int, int, int]) -> None:

@@ -199,7 +199,7 @@ def _decoded_clip(clip: Clip) -> Iterator[tuple[int, bytes]]:
 
     picture = clip.picture
     zero = float(min(picture.times) * picture.time_base * SAMPLE_RATE)
-    with opened(clip.path) as container:
+    with opened(clip.path, look=False) as container:
         audio = container.streams.audio[0]
         base = fraction(audio.time_base)
         # Reckoned in floats, exact far beyond any clip's length: this runs 47 times a second of sound.

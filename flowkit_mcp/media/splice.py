@@ -5,17 +5,19 @@ It writes one file and knows nothing of names, retries or encoding pictures; `me
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from flowkit_mcp.errors import BugError, MediaError
 from flowkit_mcp.media.avc import merged
 from flowkit_mcp.media.master import AAC_FRAME, BIT_RATE, Soundtrack
+from flowkit_mcp.media.names import shown_name
 from flowkit_mcp.media.probe import Clip, opened
 from flowkit_mcp.media.threads import Stop
 from flowkit_mcp.media.timeline import (
@@ -25,6 +27,7 @@ from flowkit_mcp.media.timeline import (
     TIMESCALE,
 )
 
+_TICK = Fraction(1, TIMESCALE)
 _MUXER = {
     "movflags": "+faststart",
     "video_track_timescale": str(TIMESCALE),
@@ -110,23 +113,44 @@ def splice(
 
 
 def _packets(strips: Sequence[Strip], stop: Stop) -> Iterator[Any]:
-    """All picture packets, timed on the film's grid; a clip is open only while it is read."""
+    """All picture packets, timed on the film's grid; a clip is open only while it is read.
+
+    They are read where the probe found them: opening a clip with libav again would take longer than all its packets.
+    """
+    from av.packet import Packet  # late: as above
+
     orders = [strip.order for strip in strips]
     # Decoding starts this many frames before showing, so that no frame is shown before it is decoded.
     delay = max(place - shown for order in orders for place, shown in enumerate(order))
     decoded = 0
     for strip, order in zip(strips, orders, strict=True):
-        with opened(strip.clip.path) as container:
-            whole = (p for p in container.demux(container.streams.video[0]) if p.size)
-            packets = itertools.islice(whole, strip.first, strip.first + strip.frames)
-            for shown, packet in zip(order, packets, strict=True):
+        picture, keys = strip.clip.picture, frozenset(strip.clip.picture.keys)
+        places = picture.places[strip.first : strip.first + strip.frames]
+        with _unchanged(strip.clip) as file:
+            for number, (shown, (place, size)) in enumerate(zip(order, places, strict=True)):
                 stop.check()
-                packet.time_base = Fraction(1, TIMESCALE)
+                file.seek(place)
+                packet = Packet(file.read(size))
+                packet.is_keyframe = strip.first + number in keys
+                packet.time_base = _TICK
                 packet.pts = (strip.start + shown) * TICKS_PER_FRAME
                 packet.dts = (decoded - delay) * TICKS_PER_FRAME
                 packet.duration = TICKS_PER_FRAME
                 decoded += 1
                 yield packet
+
+
+@contextlib.contextmanager
+def _unchanged(clip: Clip) -> Generator[BinaryIO]:
+    """A clip's file, as it was when it was probed."""
+    with clip.path.open("rb") as file:
+        state = os.fstat(file.fileno())
+        if (state.st_size, state.st_mtime_ns) != (clip.bytes, clip.changed_ns):
+            raise MediaError(
+                f"{shown_name(clip.path)} was changed while the film was made",
+                hint="Merge again.",
+            )
+        yield file
 
 
 class _Writer:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.money import Budget, Ledger
+from flowkit_mcp.domain.money import Budget, Ledger, QuotaHold
 from flowkit_mcp.errors import InvalidSetting
-from flowkit_mcp.store import catalog, money
+from flowkit_mcp.store import catalog, jobs, money
 
 _MOST = 10_000_000
 
@@ -43,6 +43,11 @@ async def set_day_budget(kit: FlowKit, credits: int | None) -> list[int]:
     async with kit.db.transaction() as tx:
         await money.set_day_budget(tx, _checked(credits), now)
         return await money.go_on(tx, now)
+
+
+async def quota_holds(kit: FlowKit) -> list[QuotaHold]:
+    """Models whose daily quota is used up, with how many jobs wait for them and until when."""
+    return await jobs.quota_holds(kit.db, kit.clock.now())
 
 
 async def ledger(kit: FlowKit, project_id: str, video_id: str | None = None) -> Ledger:

@@ -170,12 +170,13 @@ async def _scene(
     pictured: dict[str, bool],
 ) -> ScenePlan:
     cast = await scene.cast()
-    for one in cast:
-        if one.id not in pictured:
-            pictured[one.id] = await _reference(books, one, wishes)
     goes_on = scene.row.chain_type is ChainType.CONTINUATION
     mode = await _mode(scene, wishes.mode)
     needs_frame = mode in ("start", "start_end")
+    needs_pictures = needs_frame or mode == "references"  # words alone need none of anybody
+    for one in cast:
+        if needs_pictures and one.id not in pictured:
+            pictured[one.id] = await _reference(books, one, wishes)
     slots = {
         (slot.orientation, slot.stage): slot
         for slot in await takes.slots(books.kit.db, scene_id=scene.id)
@@ -208,7 +209,7 @@ async def _scene(
         image_prompt=scene.row.image_prompt,
         narration=scene.row.narration,
         cast=tuple(one.name for one in cast),
-        unpictured=tuple(one.name for one in cast if not pictured[one.id]),
+        unpictured=tuple(one.name for one in cast if not pictured.get(one.id, True)),
         frameless=tuple(frameless),
         mode=mode,
         clip_s=clip.duration_s if clip is not None else None,

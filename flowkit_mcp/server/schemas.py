@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from flowkit_mcp.errors import BugError, FlowKitError, InvalidSetting
+from flowkit_mcp.server.texts import unfit
 from flowkit_mcp.store.engine import trouble_of
 
 _SHOWN = 3
@@ -60,6 +61,9 @@ class StrictTool(Tool):
     ) -> Any:
         if unknown := [name for name in arguments if name not in self._properties]:
             raise ToolError(_told(self._complaint(unknown, self._mistakes(arguments))))
+        if (flaw := unfit(arguments)) is not None:
+            hint = "Leave that out or shorten it, and call again. Nothing was done."
+            raise ToolError(_told(InvalidSetting(flaw, hint=hint)))
         try:
             return await super().run(arguments, context, convert_result)
         except UnexpectedToolError as error:
@@ -140,7 +144,9 @@ def lean(schema: dict[str, Any]) -> dict[str, Any]:
         slimmed = {
             key: slim(value, names=key == "properties")
             for key, value in given.items()
-            if key not in ("title", "$defs") and not (key == "default" and not value)
+            if key not in ("title", "$defs")
+            and not (key == "default" and not value)
+            and not (key == "additionalProperties" and value is True)  # what it is anyway
         }
         return _without_null(slimmed)
 

@@ -74,7 +74,7 @@ async def job_line(
         path=str(done.path) if done else None,
         size=size_of(done.asset) if done else None,
         url=upload.url if upload else None,
-        why=None if why is None else cut(why, 400),
+        why=None if why is None else cut(why, 600),
         warnings=[cut(text, 300) for text in told][:3] or None,
     )
     return line, [(what, done.path)] if done else []

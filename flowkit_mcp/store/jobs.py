@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flowkit_mcp.domain.models import Job, JobEvent, JobState
-from flowkit_mcp.errors import Conflict
+from flowkit_mcp.domain.money import QuotaHold
+from flowkit_mcp.errors import Conflict, QuotaUsedUp
 from flowkit_mcp.store.copies import PUT_BACK_EVENT
 from flowkit_mcp.store.database import Reads, Tx, marks, row, rows, the_row
 
@@ -19,6 +20,7 @@ LIVE = "state IN ('queued','running','waiting','needs_attention')"
 READY = "state IN ('queued','waiting')"
 #: What a queued job must be for its first call to cost nothing.
 FREE = "kind = 'HOUSEKEEPING'"
+_WAITS_FOR_QUOTA = "state = 'queued' AND reason = :r"
 
 
 async def job(reads: Reads, id: int) -> Job:
@@ -150,6 +152,45 @@ async def claim_one(tx: Tx, id: int, generation: int) -> Job | None:
     return Job.model_validate(found[0]) if found else None
 
 
+async def held_by_quota(reads: Reads, provider: str, model: str, now: int) -> Job | None:
+    """The job that has been told that this model's daily quota is used up, and waits; no other is sent before it."""
+    return await row(
+        reads,
+        Job,
+        f"""SELECT * FROM job WHERE {_WAITS_FOR_QUOTA} AND provider = :p AND run_at > :now
+              AND json_extract(request, '$.model') = :m ORDER BY run_at, id LIMIT 1""",
+        p=provider,
+        m=model,
+        r=QuotaUsedUp.code,
+        now=now,
+    )
+
+
+async def quota_holds(reads: Reads, now: int) -> list[QuotaHold]:
+    """Models that jobs wait for."""
+    return await rows(
+        reads,
+        QuotaHold,
+        f"""SELECT json_extract(request, '$.model') AS model, count(*) AS jobs, min(run_at) AS until
+              FROM job WHERE {_WAITS_FOR_QUOTA} AND run_at > :now AND model IS NOT NULL GROUP BY 1 ORDER BY 1""",
+        r=QuotaUsedUp.code,
+        now=now,
+    )
+
+
+async def end_quota_waits(tx: Tx, provider: str, now: int) -> None:
+    """The person says that it has reset: whoever waits for it may try."""
+    waiting = await rows(
+        tx,
+        Job,
+        f"SELECT * FROM job WHERE {_WAITS_FOR_QUOTA} AND provider = :p",
+        p=provider,
+        r=QuotaUsedUp.code,
+    )
+    for one in waiting:
+        await transition(tx, one.id, JobState.QUEUED, now=now, event="reopened", run_at=now)
+
+
 async def anything_due(reads: Reads, now: int) -> bool:
     """Whether a claim could find a job."""
     return bool(
@@ -200,6 +241,19 @@ async def transition(
     if changed:
         await log(tx, id, event, now, **(data or {}))
     return bool(changed)
+
+
+async def give_up(tx: Tx, id: int, now: int, said: str = "") -> None:
+    """A person wants nothing more of this job. `said`: what became of its credits."""
+    await transition(
+        tx,
+        id,
+        JobState.FAILED,
+        now=now,
+        event="given_up",
+        reason="GIVEN_UP",
+        message="; ".join(filter(None, ("given up on request", said))),
+    )
 
 
 async def set_progress(

@@ -147,6 +147,11 @@ async def look_again(tx: Tx, op: Operation, now: int) -> None:
     await log(tx, op.job_id, "looking_again", now, operation=op.id)
 
 
+async def detach(tx: Tx, op: Operation) -> None:
+    """Of a call in doubt: the media id that a person gave for it is nothing."""
+    await tx.update("operation", op.id, remote_id=None, submitted_at=None)
+
+
 async def settle(
     tx: Tx,
     op: Operation,

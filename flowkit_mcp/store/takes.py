@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypedDict
 
 from flowkit_mcp.domain.files import MediaFile
 from flowkit_mcp.domain.models import Asset, Orientation, Render, Slot, Stage, Take
-from flowkit_mcp.store.database import Reads, Tx, rows, the_row
+from flowkit_mcp.store.database import Reads, Tx, row, rows, the_row
 
 
 class Place(TypedDict):
@@ -147,7 +147,7 @@ async def in_use(reads: Reads) -> list[Asset]:
     return await rows(
         reads,
         Asset,
-        "SELECT * FROM asset WHERE id IN (SELECT asset_id FROM take WHERE selected = 1) ORDER BY created_at",
+        "SELECT * FROM asset WHERE id IN (SELECT asset_id FROM take WHERE selected = 1) ORDER BY created_at, id",
     )
 
 
@@ -172,12 +172,12 @@ async def _free(tx: Tx, path: str, id: str) -> None:
 
     It is to be found missing, and to come home under a name of its own.
     """
-    for row in await tx.all(
+    for other in await tx.all(
         "SELECT id FROM asset WHERE path = :path AND id <> :id", path=path, id=id
     ):
         gone = PurePosixPath(path)
         await tx.update(
-            "asset", row["id"], path=str(gone.with_name(f"gone-{row['id']}-{gone.name}"))
+            "asset", other["id"], path=str(gone.with_name(f"gone-{other['id']}-{gone.name}"))
         )
 
 
@@ -296,7 +296,8 @@ async def remote_id(
     """Under which id this account knows the asset in that project (None: in any)."""
     found = await reads.all(
         """SELECT remote_id FROM asset_remote WHERE asset_id = :a AND provider = :p AND account = :c
-              AND gone_at IS NULL AND (:j IS NULL OR remote_project_id IS :j) ORDER BY created_at DESC LIMIT 1""",
+              AND gone_at IS NULL AND (:j IS NULL OR remote_project_id IS :j)
+            ORDER BY created_at DESC, remote_id LIMIT 1""",
         a=asset_id,
         p=provider,
         c=account,
@@ -305,11 +306,23 @@ async def remote_id(
     return found[0]["remote_id"] if found else None
 
 
+async def known_as(reads: Reads, provider: str, remote_id: str) -> Asset | None:
+    """The asset that any account of a provider knows under this id."""
+    return await row(
+        reads,
+        Asset,
+        """SELECT a.* FROM asset_remote r JOIN asset a ON a.id = r.asset_id
+            WHERE r.provider = :p AND r.remote_id = :r LIMIT 1""",
+        p=provider,
+        r=remote_id,
+    )
+
+
 async def any_remote_id(reads: Reads, asset_id: str) -> str | None:
     """The newest id under which any account knows the asset."""
     found = await reads.all(
         """SELECT remote_id FROM asset_remote WHERE asset_id = :a AND gone_at IS NULL
-            ORDER BY created_at DESC LIMIT 1""",
+            ORDER BY created_at DESC, provider, account, remote_id LIMIT 1""",
         a=asset_id,
     )
     return found[0]["remote_id"] if found else None
@@ -328,7 +341,7 @@ async def remotes(reads: Reads, asset_id: str) -> list[Remote]:
     """Where an asset is known anywhere, the newest first."""
     found = await reads.all(
         """SELECT provider, account, remote_id, remote_project_id FROM asset_remote
-            WHERE asset_id = :a AND gone_at IS NULL ORDER BY created_at DESC""",
+            WHERE asset_id = :a AND gone_at IS NULL ORDER BY created_at DESC, provider, account, remote_id""",
         a=asset_id,
     )
     return [Remote(**item) for item in found]

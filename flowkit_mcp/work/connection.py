@@ -119,7 +119,7 @@ def _nobody(paired: int | None, simulated: bool) -> Connection:
         return Connection(
             state="away",
             what="the simulator's browser is not connected",
-            next="Start flowkit-mcp simulate.",
+            next="It comes within seconds of the server: ask again. If not, start flowkit-mcp simulate.",
         )
     if paired == 0:
         return Connection(

@@ -132,7 +132,7 @@ class Contact:
             self._woken.clear()
             version = await self._db.version()
             state = await self._state()
-            self._host.show_queue(await queue_shown(self._db, state))
+            self._host.show_queue(await queue_shown(self._db, state, self._clock.now()))
             await self._take_back()
             checks = state.checks or Checks()
             seen = self._seen(checks.browser)

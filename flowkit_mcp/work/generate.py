@@ -142,6 +142,13 @@ class PaidPath:
                 if await self._held_back(tx, job, provider, account, via, probe=probe):
                     await shop.move(tx, job, JobState.QUEUED, "held_back", run_at=now)
                     return None
+                first = await jobs.held_by_quota(tx, provider.name, brief.model, now)
+                if first is not None:  # it was told for all of this model
+                    await shop.move(
+                        tx, job, JobState.QUEUED, "held_back", run_at=first.run_at,
+                        reason=first.reason, message=first.message, data={"behind": first.id},
+                    )  # fmt: skip
+                    return None
                 budget = await money.over(tx, job, brief.credits, now)
                 if budget is not None:
                     await self._ask_for_more(tx, job, budget, brief.credits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowkit_mcp.bridge.protocol import QUEUE_SHOWN, Queue, QueuedJob
-from flowkit_mcp.domain.models import Gate, Job, ProviderState, Stage
+from flowkit_mcp.domain.models import Gate, Job, JobState, ProviderState, Stage
 from flowkit_mcp.errors import NotFound
 from flowkit_mcp.store import catalog, jobs
 from flowkit_mcp.store.database import Reads
@@ -18,7 +18,7 @@ _NOUNS = {
 }
 
 
-async def queue_shown(reads: Reads, state: ProviderState | None) -> Queue:
+async def queue_shown(reads: Reads, state: ProviderState | None, now: int) -> Queue:
     """The open jobs in the order of their turn, and why nothing new is sent, if so."""
     counts = await jobs.count_by_state(reads)
     open_jobs = sum(count for state, count in counts.items() if not state.final)
@@ -35,6 +35,9 @@ async def queue_shown(reads: Reads, state: ProviderState | None) -> Queue:
     ]
     closed = state is not None and state.gate is not Gate.OPEN
     why = (state.message or state.reason) if state is not None and closed else None
+    holds = await jobs.quota_holds(reads, now)
+    if why is None and holds and sum(one.jobs for one in holds) == counts.get(JobState.QUEUED):
+        why = f"the daily quota of {', '.join(one.model for one in holds)} is used up"
     return Queue(
         jobs=shown,
         ahead=max(0, open_jobs - len(shown)),

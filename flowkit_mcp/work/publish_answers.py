@@ -43,15 +43,7 @@ async def pause(tx: Tx, id: int, now: int) -> None:
 async def answer(tx: Tx, job: Job, action: str, media_id: str | None, now: int) -> None:
     """For an upload that needs attention. Raises RequestError."""
     if action == "give_up":
-        await jobs.transition(
-            tx,
-            job.id,
-            JobState.FAILED,
-            now=now,
-            event="given_up",
-            reason="GIVEN_UP",
-            message="given up on request",
-        )
+        await jobs.give_up(tx, job.id, now)
         return
     data: dict[str, str] | None = None
     if action == "attach":

@@ -42,6 +42,9 @@ STUCK = (
     "'submit_again' to pay for another, or 'give_up'"
 )
 
+#: A listing may lag behind, or leave one out.
+ATTACHED_LOOKS = 3
+
 #: How a provider names media that it gave no id of their own: they cannot be referred to (providers/base.py).
 NAMELESS = "inline/"
 #: Writes the media to a file.
@@ -146,6 +149,8 @@ class Recorder:
                 await self._ask(
                     job, "STUCK", STUCK.format(why=_sentence(why), credits=op.credits_estimate)
                 )
+            case None if (op.reply or {}).get("resolved") == "attach":
+                await self._attached(provider, job, op)
             case Pending() | None:
                 await self._park(provider, job, op)
 
@@ -160,6 +165,19 @@ class Recorder:
                 reason=reason,
                 message=message,
             )
+
+    async def _attached(self, provider: Provider, job: Job, op: Operation) -> None:
+        """The provider does not know the media id that a person gave: looked for a few times, then asked again."""
+        shop = self._shop
+        async with shop.db.transaction() as tx:
+            if job.attempts < ATTACHED_LOOKS:
+                later = shop.clock.now() + int(1000 * provider.capabilities.poll_s)
+                await shop.move(
+                    tx, job, JobState.WAITING, "looked", run_at=later, attempts=job.attempts + 1
+                )
+                return
+            await shop.doubt(tx, job, op, f"Flow does not know media id {op.remote_id!r}")
+            await operations.detach(tx, op)
 
     async def _reply_lost(self, job: Job, op: Operation) -> None:
         """Its media were on this disk alone. What never costs is made again, once (docs/decisions/0012)."""

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from flowkit_mcp.domain.models import Job, JobKind, JobState, Operation, OperationState
+from flowkit_mcp.domain.models import (
+    Gate,
+    Job,
+    JobKind,
+    JobState,
+    Operation,
+    OperationState,
+    ProviderState,
+)
 from flowkit_mcp.errors import Conflict, RequestError
-from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.store import jobs, operations, takes
 from flowkit_mcp.store.database import Tx
 from flowkit_mcp.work import publish_answers
+from flowkit_mcp.work.charge import counts
 
 #: Reasons of a job whose call was accepted, and will bring nothing as far as anybody can tell.
 PAID_AND_LOST = ("STUCK", "REPLY_LOST")
@@ -31,6 +40,14 @@ async def cancel(tx: Tx, id: int, now: int) -> None:
         reason="CANCELLED",
         message="cancelled on request; nothing was charged",
     )
+
+
+async def reopen(tx: Tx, provider: str, now: int) -> ProviderState:
+    """The provider may be used again, models whose daily quota was used up too. Returns how it then stands."""
+    await operations.ensure_provider(tx, provider, now)
+    await operations.set_gate(tx, provider, Gate.OPEN, now=now)
+    await jobs.end_quota_waits(tx, provider, now)
+    return await operations.ensure_provider(tx, provider, now)
 
 
 async def resolve(tx: Tx, id: int, action: str, media_id: str | None, now: int) -> None:
@@ -63,16 +80,9 @@ async def _carry_out(
     if action == "give_up":
         if op is not None:
             await operations.settle(tx, op, OperationState.ABANDONED, now=now, reply=reply)
-        await jobs.transition(
-            tx,
-            job.id,
-            JobState.FAILED,
-            now=now,
-            event="given_up",
-            reason="GIVEN_UP",
-            message="given up on request",
-        )
+        await jobs.give_up(tx, job.id, now, counts(op))
     elif action == "attach" and op is not None and media_id:
+        await _not_known_already(tx, op, media_id)
         await operations.submitted(
             tx, op, remote_id=media_id, credits_after=None, now=now, reply=reply
         )
@@ -100,6 +110,16 @@ async def _carry_out(
         raise RequestError(
             f"action {action!r} does not fit job {job.id} ({job.reason})",
             hint=f"What fits: {_fitting(job, op)}.",
+        )
+
+
+async def _not_known_already(tx: Tx, op: Operation, media_id: str) -> None:
+    """Media that fill another slot already are not what this call made."""
+    asset = await takes.known_as(tx, op.provider, media_id)
+    if asset is not None:
+        raise RequestError(
+            f"media id {media_id!r} is in the library already, as {asset.path}",
+            hint="Look for the one that this call made; or resolve_job with 'give_up'.",
         )
 
 

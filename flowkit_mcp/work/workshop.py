@@ -32,10 +32,11 @@ from flowkit_mcp.errors import (
 )
 from flowkit_mcp.media.files import MediaStore
 from flowkit_mcp.providers.base import Provider
-from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.store import catalog, jobs, operations
 from flowkit_mcp.store.copies import PUT_BACK
 from flowkit_mcp.store.database import Database, Tx
 from flowkit_mcp.work.accounts import Labels
+from flowkit_mcp.work.charge import told
 from flowkit_mcp.work.gate import Gatekeeper
 from flowkit_mcp.work.replies import Replies
 
@@ -43,10 +44,11 @@ log = logging.getLogger("flowkit.work")
 
 #: A job that is read goes on being read behind a closed gate, but not at once: the service has just objected.
 READ_AGAIN_MS = 30_000
+_PROMPT_SHOWN = 60
 IN_DOUBT = (
-    "It is unknown whether this call arrived: {evidence}. Credits before: {before}. Look into the Flow project "
-    "around {when}; then call resolve_job with action 'look_again' (free), 'submit_again', 'attach' (and the media "
-    "id) or 'give_up'"
+    "It is unknown whether this call arrived and was charged ({credits} credits): {evidence}. Balance before: "
+    "{before}, now: {balance}. Look into {project} in Flow around {when}{prompt}; then call resolve_job with action "
+    "'look_again' (free), 'submit_again', 'attach' (and the media id) or 'give_up'"
 )
 
 AGAIN_SINCE = (
@@ -137,9 +139,27 @@ class Workshop:
             JobState.NEEDS_ATTENTION,
             "needs_attention",
             reason=OutcomeUnknown.code,
-            message=IN_DOUBT.format(
-                evidence=evidence, before=op.credits_before, when=_utc(op.intended_at)
-            ),
+            message=await self._evidence(tx, job, op, evidence),
+        )
+
+    @staticmethod
+    async def _evidence(tx: Tx, job: Job, op: Operation, found: str) -> str:
+        """All that can help a person to find the call in Flow."""
+        state = await operations.provider_state(tx, op.provider)
+        balance = state.account.credits if state is not None and state.account is not None else None
+        project = f"the project {op.brief.get('project')}"
+        if job.project_id is not None:
+            project = f"the project {(await catalog.project(tx, job.project_id)).name!r}"
+        prompt = str(op.brief.get("prompt") or "")
+        short = prompt if len(prompt) <= _PROMPT_SHOWN else f"{prompt[:_PROMPT_SHOWN]}…"
+        return IN_DOUBT.format(
+            credits=op.credits_estimate,
+            evidence=found,
+            before="unknown" if op.credits_before is None else op.credits_before,
+            balance="unknown" if balance is None else balance,
+            project=project,
+            when=_utc(op.intended_at),
+            prompt=f" for “{short}”" if short else "",
         )
 
     async def ask_put_back(self, tx: Tx, job: Job, evidence: str) -> None:
@@ -225,7 +245,7 @@ class Workshop:
     ) -> None:
         now = self.clock.now()
         back = JobState.QUEUED if op is None else JobState.WAITING
-        why = {"reason": error.code, "message": f"{error.message}. {error.hint}"}
+        why = {"reason": error.code, "message": f"{told(error, job, op)}. {error.hint}"}
         data = {"code": error.code, "detail": error.reason, "verb": verb.value}
         match decision:
             case Retry(at=at):

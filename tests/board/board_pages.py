@@ -40,6 +40,7 @@ class Windows:
     async def studio(self, at: World, **kind: Any) -> Page:
         """A browser that the studio has let in, once the board is there."""
         page = await self.page(**kind)
+        at.visitors.push_async_callback(page.context.close)
         await page.goto(at.studio.link)
         await expect(page.locator("h1")).to_have_text(at.video.title)
         await page.evaluate(SEEN)

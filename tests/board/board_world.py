@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,8 @@ class World:
     provider: Painter
     video: Video
     studio: Studio
+    #: What is to be shut before the studio is: a page that still asks it for news would complain.
+    visitors: AsyncExitStack
 
     @property
     def project(self) -> str:
@@ -135,10 +137,9 @@ async def world(
         await video.add_scenes(SCENES[:scenes])
         with socket.create_server(("127.0.0.1", 0)) as listener:
             async with studio(kit, listener) as running:
-                try:
-                    yield World(kit, provider, video, running)
-                finally:
-                    await provider.renderer.aclose()
+                async with AsyncExitStack() as visitors:
+                    visitors.push_async_callback(provider.renderer.aclose)
+                    yield World(kit, provider, video, running, visitors)
 
 
 async def done(job: Job) -> None:

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import own_pages
 import pytest
 import pytest_asyncio
 from board_pages import Windows
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 ROOT = Path(__file__).parents[2]
 BRIDGE = ("@modelcontextprotocol/ext-apps@2.0.4", "esbuild@0.25.12")
 
-
-@pytest.fixture(scope="session")
-def pictures() -> Path:
-    """Where the screenshots go: $FLOWKIT_SCREENSHOTS, which CI keeps."""
-    folder = Path(os.environ.get("FLOWKIT_SCREENSHOTS") or ROOT / "build/screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncGenerator[Browser]:
-    binary = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    )
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=binary,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            ],
-        )
-        yield browser
-        await browser.close()
+browser = own_pages.browser
+pictures = own_pages.pictures
 
 
 @pytest_asyncio.fixture(loop_scope="session")

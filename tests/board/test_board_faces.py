@@ -105,7 +105,9 @@ async def test_an_empty_video_and_an_empty_library_say_how_it_begins(
 async def test_a_studio_that_has_ended_is_told_of(tmp_path: Path, windows: Windows) -> None:
     async with world(tmp_path, scenes=1) as at:
         page = await windows.studio(at)
+        staying = at.visitors.pop_all()
     await expect(page.locator(".notices")).to_contain_text(
         "run flowkit-mcp studio again", timeout=30_000
     )
     windows.meant.append("ERR_CONNECTION_REFUSED")
+    await staying.aclose()

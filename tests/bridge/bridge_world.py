@@ -177,6 +177,7 @@ class World:
     generation: int = 0
     patience: Patience = field(default_factory=Patience)
     simulated: bool = True
+    extension_id: str | None = None
 
     def __post_init__(self) -> None:
         self.book = PairingBook(self.folder / "state" / "pairing.json", self.clock)
@@ -199,6 +200,7 @@ class World:
             simulated=self.simulated,
             changed=self.changed.set,
             patience=self.patience,
+            extension_id=self.extension_id,
         )
         await host.start()
         self._hosts.append(host)

@@ -88,6 +88,15 @@ async def test_any_other_origin_is_refused_without_a_word(
     assert b"server:" not in head.lower()
 
 
+async def test_where_another_extension_is_set_that_one_is_let_in_and_no_other(world: World) -> None:
+    world.extension_id = OTHER_ID
+    await world.lead(port=0)
+    other = f"chrome-extension://{OTHER_ID}"
+    for origins, status in [((other,), 101), ((ORIGIN,), 403), ((other, ORIGIN), 403)]:
+        head, _ = await answer_to(world.port, upgrade(world.port, origins=origins))
+        assert head.startswith(f"HTTP/1.1 {status} ".encode()), origins
+
+
 @pytest.mark.parametrize(
     "hosts",
     [

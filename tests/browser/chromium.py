@@ -34,14 +34,15 @@ def binary() -> str:
 
 
 def flags(site: Site, extensions: Sequence[Path]) -> list[str]:
+    """`extensions` are folders to load, and then the only ones."""
     listed = ",".join(str(path) for path in extensions)
+    loading = [f"--load-extension={listed}", f"--disable-extensions-except={listed}"]
     return [
         "--no-sandbox",  # as root, which CI is, it exits without
         "--disable-gpu",
         "--disable-background-networking",
         "--disable-component-update",
-        f"--load-extension={listed}",
-        f"--disable-extensions-except={listed}",
+        *(loading if extensions else []),
         *site.chromium_flags(),
     ]
 

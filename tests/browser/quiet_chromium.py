@@ -17,8 +17,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from chromium import PANEL, binary, copy_extension, environment, flags, prepare_profile
+from chromium import binary, copy_extension, environment, flags, prepare_profile
+from packed import Packed
 
+from flowkit_mcp.bridge.protocol import EXTENSION_ID
 from flowkit_mcp.simulator.site import Site
 
 #: Puts the two ends of the pipe where Chromium looks for them, and becomes Chromium.
@@ -32,20 +34,30 @@ os.execvp(sys.argv[3], sys.argv[3:])
 """
 
 
+class Refused(Exception):
+    """A command failed: between two pages, for one, nothing can be asked."""
+
+
 class QuietChromium:
     """Commands over file descriptors 3 and 4: JSON, each message ended by a NUL."""
 
-    def __init__(self, process: Process, write: int) -> None:
+    def __init__(self, process: Process, write: int, extension_id: str) -> None:
         self.process = process
+        self.panel = f"chrome-extension://{extension_id}/ui/panel.html"
         self._write = write
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
     @classmethod
     @asynccontextmanager
-    async def run(cls, site: Site, folder: Path) -> AsyncGenerator[QuietChromium]:
+    async def run(
+        cls, site: Site, folder: Path, packed: Packed | None = None
+    ) -> AsyncGenerator[QuietChromium]:
+        """`packed` is installed as a package; else the extension is loaded from a folder."""
         prepare_profile(folder / "profile")
-        extension = copy_extension(folder / "extension")
+        if packed:
+            packed.install(folder / "profile")
+        extensions = [] if packed else [copy_extension(folder / "extension")]
         to_it, write = os.pipe()
         read, from_it = os.pipe()
         argv = [
@@ -54,7 +66,7 @@ class QuietChromium:
             f"--user-data-dir={folder / 'profile'}",
             "--remote-debugging-pipe",
             "--no-first-run",
-            *flags(site, [extension]),
+            *flags(site, extensions),
         ]
         argv = [sys.executable, "-c", PUT_IN_PLACE, str(to_it), str(from_it), *argv]
         process = await asyncio.create_subprocess_exec(
@@ -67,7 +79,7 @@ class QuietChromium:
         )
         os.close(to_it)
         os.close(from_it)
-        browser = cls(process, write)
+        browser = cls(process, write, packed.id if packed else EXTENSION_ID)
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: _Reader(browser), os.fdopen(read, "rb", 0)
         )
@@ -92,7 +104,8 @@ class QuietChromium:
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         os.write(self._write, json.dumps(message).encode() + b"\0")
         told = await answer
-        assert "error" not in told, (method, told["error"])
+        if "error" in told:
+            raise Refused(method, told["error"])
         return told["result"]
 
     def heard(self, message: dict[str, Any]) -> None:
@@ -116,6 +129,27 @@ class QuietChromium:
     async def open(self, url: str) -> str:
         return (await self.send("Target.createTarget", url=url))["targetId"]
 
+    async def open_panel(self) -> str:
+        """In a tab of its own."""
+        panel = await self.open(self.panel)
+        await self.loaded(panel, self.panel)
+        return panel
+
+    async def sign_in(self, page: str) -> str:
+        """Open a page of Flow as somebody who is signed in."""
+        tab = await self.open(f"https://accounts.google.com/signin?account=demo&continue={page}")
+        await self.loaded(tab, page)
+        return tab
+
+    async def stop_worker(self, page: str) -> None:
+        """As Chrome does it. Asked from a page that is there already: a tab that comes or goes would wake it again."""
+        session = (await self.send("Target.attachToTarget", targetId=page, flatten=True))[
+            "sessionId"
+        ]
+        await self.send("ServiceWorker.enable", session)
+        await self.send("ServiceWorker.stopAllWorkers", session)
+        await self.send("Target.detachFromTarget", sessionId=session)
+
     async def close(self, target: str) -> None:
         await self.send("Target.closeTarget", targetId=target)
 
@@ -124,14 +158,16 @@ class QuietChromium:
         session = (await self.send("Target.attachToTarget", targetId=target, flatten=True))[
             "sessionId"
         ]
-        told = await self.send(
-            "Runtime.evaluate",
-            session,
-            expression=expression,
-            awaitPromise=True,
-            returnByValue=True,
-        )
-        await self.send("Target.detachFromTarget", sessionId=session)
+        try:
+            told = await self.send(
+                "Runtime.evaluate",
+                session,
+                expression=expression,
+                awaitPromise=True,
+                returnByValue=True,
+            )
+        finally:
+            await self.send("Target.detachFromTarget", sessionId=session)
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
@@ -139,14 +175,14 @@ class QuietChromium:
         """Until a page is there; asked again and again, since a session that listens would keep things awake."""
         wanted = f"location.href === {json.dumps(url)} && document.readyState === 'complete'"
         while True:
-            if await self.evaluate(target, wanted):
-                return
+            with contextlib.suppress(Refused):
+                if await self.evaluate(target, wanted):
+                    return
             await asyncio.sleep(0.05)
 
     async def pair(self, code: str) -> None:
         """Through the panel, which is closed again: an open one keeps the worker awake."""
-        panel = await self.open(PANEL)
-        await self.loaded(panel, PANEL)
+        panel = await self.open_panel()
         typed = f"""new Promise((resolve) => {{
             const look = () => {{
               const field = document.querySelector('#code');

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from packed import Packed, pack
 from quiet_chromium import QuietChromium
 from stage import PAGES
 from whole import QuickRenderer, free_port
@@ -23,6 +24,9 @@ from flowkit_mcp.simulator.site import Site
 
 pytestmark = pytest.mark.browser
 
+#: Ends a hang; an alarm may take half a minute.
+HANG_S = 90.0
+
 
 @dataclass
 class Quiet:
@@ -33,6 +37,8 @@ class Quiet:
     book: PairingBook
     port: int
     changed: asyncio.Event
+    extension_id: str | None
+    tab: str = ""
     host: BridgeHost | None = None
     generation: int = 0
 
@@ -55,6 +61,7 @@ class Quiet:
             library="quiet",
             simulated=True,
             changed=self.changed.set,
+            extension_id=self.extension_id,
         )
         await self.host.start()
 
@@ -63,40 +70,68 @@ class Quiet:
             await self.host.aclose()
         self.host = None
 
-    async def connected(self, limit_s: float) -> float:
-        """Seconds until Flow is seen signed in."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        async with asyncio.timeout(limit_s):
-            while not (self.host and self.host.flow and self.host.flow.signed_in):
+    async def until(self, true: Callable[[BridgeHost], object]) -> None:
+        """Until something is so at the host, which says when to look."""
+        async with asyncio.timeout(HANG_S):
+            while not (self.host and true(self.host)):
                 self.changed.clear()
                 await self.changed.wait()
-        return loop.time() - began
+
+    async def connected(self) -> None:
+        await self.until(lambda host: host.flow and host.flow.signed_in)
+
+    async def revived_by_its_alarm(self) -> None:
+        """What had been under way may wake a stopped worker at once; then it is stopped again."""
+        loop, woken_s = asyncio.get_running_loop(), 0.0
+        while woken_s < 5:
+            await self.browser.stop_worker(self.tab)
+            await self.until(lambda host: host.flow is None)
+            stopped = loop.time()
+            await self.connected()
+            woken_s = loop.time() - stopped
+
+    async def outage(self, least_s: float, knocks: int) -> None:
+        """Nobody is there for so long, and until the extension has found that out so many times."""
+        await self.stop()
+        heard, enough = 0, asyncio.Event()
+
+        def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal heard
+            heard += 1
+            writer.close()
+            if heard >= knocks:
+                enough.set()
+
+        async with await asyncio.start_server(hang_up, "127.0.0.1", self.port):
+            await asyncio.sleep(least_s)
+            async with asyncio.timeout(HANG_S):
+                await enough.wait()
+        await self.start()
 
 
 @asynccontextmanager
-async def quiet(folder: Path) -> AsyncGenerator[Quiet]:
+async def quiet(folder: Path, packed: Packed | None = None) -> AsyncGenerator[Quiet]:
     async with (
         Simulator.run(folder / "simulator", pace=0.02, renderer=QuickRenderer()) as sim,
         Site.run(sim, folder / "site") as site,
-        QuietChromium.run(site, folder) as browser,
+        QuietChromium.run(site, folder, packed) as browser,
     ):
         book = PairingBook(folder / "pairing.json", Clock())
-        at = Quiet(browser, site, book, free_port(), asyncio.Event())
+        at = Quiet(browser, site, book, free_port(), asyncio.Event(), packed.id if packed else None)
         try:
             await at.start()
-            there = PAGES["batchexecute"] + "first"
-            await browser.open(f"https://accounts.google.com/signin?account=demo&continue={there}")
+            at.tab = await browser.sign_in(PAGES["batchexecute"] + "first")
             await browser.pair(str(book.issue_code(at.port)))
-            await at.connected(20)
+            await at.connected()
             yield at
         finally:
             await at.stop()
 
 
 async def silence(folder: Path) -> None:
-    """A hundred seconds in which nothing is said but the extension's own pings."""
-    async with quiet(folder) as at:
+    """A package: its worker is stopped and comes back by its alarm alone; then only its own pings are heard."""
+    async with quiet(folder, await pack(folder)) as at:
+        await at.revived_by_its_alarm()
         assert at.host is not None
         before = at.host.profiles[0].since
         asked = len(at.calls())
@@ -108,13 +143,11 @@ async def silence(folder: Path) -> None:
 
 
 async def outages(folder: Path) -> None:
-    """The server is gone for a while, three times; the limits are the backoff's, with a busy machine in mind."""
+    """The server is gone for a while, three times. So many tries in a minute are the backoff's, not the alarm's."""
     async with quiet(folder) as at:
-        for outage_s, limit_s in ((1, 5), (5, 14), (20, 20)):
-            await at.stop()
-            await asyncio.sleep(outage_s)
-            await at.start()
-            await at.connected(limit_s)
+        for least_s, knocks in ((1, 1), (5, 3), (20, 5)):
+            await at.outage(least_s, knocks)
+            await at.connected()
 
 
 async def both(folder: Path) -> None:

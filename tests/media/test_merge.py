@@ -18,6 +18,7 @@ from film_checks import (
 
 from flowkit_mcp.domain.cut import Cut, Mixed
 from flowkit_mcp.errors import InvalidSetting, MediaError
+from flowkit_mcp.media.estimate import Stage
 from flowkit_mcp.media.merge import merge
 from flowkit_mcp.media.run import run_ffmpeg
 from flowkit_mcp.media.verify import top_boxes
@@ -105,6 +106,21 @@ async def test_only_clips_that_differ_are_encoded_and_the_plan_says_why(
     with av.open(str(result.file.path)) as film:
         colours = {(f.color_primaries, f.color_trc, f.colorspace) for f in film.decode(video=0)}
     assert {tuple(int(tag) for tag in colour) for colour in colours} == {(1, 1, 1)}
+
+
+async def test_a_clip_that_changes_while_the_film_is_made_is_named(make_clip, ffmpeg, tmp_path):
+    kept, other = make_clip(frames=36), make_clip(frames=24).read_bytes()
+    changed, out = tmp_path / "changed.mp4", tmp_path / "out"
+    changed.write_bytes(kept.read_bytes())
+    out.mkdir()
+
+    def change(now: Stage) -> None:
+        if now.name == "mixing":
+            changed.write_bytes(other)
+
+    with pytest.raises(MediaError, match=r"changed\.mp4 was changed while the film was made"):
+        await merge([kept, changed], out / "film.mp4", ffmpeg=ffmpeg, stage=change)
+    assert left_in(out) == []
 
 
 async def test_seeking_to_any_join_of_a_mixed_film_shows_the_right_frame(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import AsyncGenerator, Generator
 from functools import partial
@@ -11,10 +9,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import own_pages
 import pytest
 import pytest_asyncio
 from panel_world import OpenPanel
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 #: Bounds a hang, measures nothing: the machine may be busy. (The default is 5 s.)
 expect.set_options(timeout=30_000)
@@ -44,6 +43,10 @@ class _Handler(SimpleHTTPRequestHandler):
         """Quiet: what the tests want to know of, they ask the page for."""
 
 
+browser = own_pages.browser
+pictures = own_pages.pictures
+
+
 @pytest.fixture(scope="session")
 def panel_url() -> Generator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(UI)))
@@ -53,32 +56,6 @@ def panel_url() -> Generator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture(scope="session")
-def pictures() -> Path:
-    """Where the screenshots go: $FLOWKIT_SCREENSHOTS, which CI keeps."""
-    folder = Path(os.environ.get("FLOWKIT_SCREENSHOTS") or ROOT / "build/screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncGenerator[Browser]:
-    binary = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    )
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=binary,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-            ],
-        )
-        yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -88,8 +88,8 @@ def http(status: int, text: str = "", **headers: str) -> Result:
     return Result(id="x", ok=True, status=status, headers=named, body=text)
 
 
-def broken(code: Any, *, sent: bool) -> Result:
-    return Result(id="x", ok=False, error=CallError(code=code, sent=sent))
+def broken(code: Any, *, sent: bool, message: str = "") -> Result:
+    return Result(id="x", ok=False, error=CallError(code=code, message=message, sent=sent))
 
 
 @dataclass

@@ -185,6 +185,23 @@ def test_what_never_left_the_browser_is_proof_and_what_left_is_not(
     assert type(meaning(broken(code, sent=True), "media.get", paying=False)) is error
 
 
+@pytest.mark.parametrize(
+    ("said", "passed_on"),
+    [
+        ("rpc is not what video.start allows", True),
+        ("rpc is not what video.start allows https://x", False),
+        ("Signature=SIG", False),
+    ],
+)
+def test_a_refusal_of_the_extension_names_the_field_and_nothing_that_it_made_up(
+    said: str, passed_on: bool
+):
+    result = broken("BAD_ARGUMENTS", sent=False, message=said)
+    told = str(meaning(result, "video.start", paying=True))
+    assert (said in told) is passed_on
+    assert "flow.toml" in told and "nothing was charged" in told
+
+
 STATUS = [
     (["PUBLIC_ERROR_UNSAFE_GENERATION"], Rejected, "no", 0),
     (["PUBLIC_ERROR_PROMINENT_PEOPLE_FILTER_FAILED"], Rejected, "no", 0),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from labs_world import example, refusal
-from scripted_flow import MID, PID, RPC, WID, ScriptedChannel, golden, http, ok, said, trpc
+from scripted_flow import MID, PID, RPC, WID, golden, http, ok, said, trpc
 
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Orientation
@@ -29,16 +29,6 @@ DEEDS = [
     ("archive_character", (PID, EID), "character.update"),
     ("give_portrait", (PID, EID, MID), "character.portrait"),
 ]
-
-
-@pytest.fixture
-def channel() -> ScriptedChannel:
-    return ScriptedChannel()
-
-
-@pytest.fixture
-def provider(channel: ScriptedChannel) -> FlowProvider:
-    return FlowProvider(channel, clock=Clock())
 
 
 @pytest.mark.parametrize(("deed", "args", "name"), DEEDS)

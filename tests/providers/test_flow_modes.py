@@ -14,19 +14,16 @@ from scripted_flow import (
     SEED_B,
     UPLOAD,
     WID,
-    ScriptedChannel,
     golden,
     ok,
 )  # fmt: skip
 
 from flowkit_mcp.bridge.protocol import RECAPTCHA
-from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import MediaKind, Orientation
 from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.providers.base import CannotTell, ImageUpscaleBrief, Sent, SentCall, VideoBrief
 from flowkit_mcp.providers.flow import batchexecute as codec
 from flowkit_mcp.providers.flow.ids import Seeds
-from flowkit_mcp.providers.flow.provider import FlowProvider
 
 WIDE = Orientation.HORIZONTAL
 SEEDS = Seeds(SEED_A, SEED_B)
@@ -69,16 +66,6 @@ def test_360p_goes_into_the_slot_of_each_method():
 def test_a_larger_picture_names_no_project():
     assert codec.upscale_image(MID, 1)[:2] == [MID, 1]
     assert codec.upscale_image(MID, 1)[2][5] is None
-
-
-@pytest.fixture
-def channel() -> ScriptedChannel:
-    return ScriptedChannel()
-
-
-@pytest.fixture
-def provider(channel: ScriptedChannel) -> FlowProvider:
-    return FlowProvider(channel, clock=Clock())
 
 
 async def test_an_extension_makes_a_scene_and_takes_the_clips_last_second(channel, provider):

@@ -4,21 +4,10 @@ from typing import Any
 import pytest
 from scripted_flow import MID, ScriptedChannel, golden, http, ok, refused
 
-from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import MediaKind
 from flowkit_mcp.errors import GenerationFailed, Rejected, Transient
 from flowkit_mcp.providers.base import Done, Failed, Pending
 from flowkit_mcp.providers.flow.provider import FlowProvider
-
-
-@pytest.fixture
-def channel() -> ScriptedChannel:
-    return ScriptedChannel()
-
-
-@pytest.fixture
-def provider(channel: ScriptedChannel) -> FlowProvider:
-    return FlowProvider(channel, clock=Clock())
 
 
 def record(id: str, status: Any, url: str | None = None) -> list[Any]:

@@ -57,16 +57,6 @@ UPSCALE = UpscaleBrief(
 )
 
 
-@pytest.fixture
-def channel() -> ScriptedChannel:
-    return ScriptedChannel()
-
-
-@pytest.fixture
-def provider(channel: ScriptedChannel) -> FlowProvider:
-    return FlowProvider(channel, clock=Clock())
-
-
 def test_it_fulfils_the_contract(provider: FlowProvider):
     contract: Provider = provider
     assert contract.name == "flow"

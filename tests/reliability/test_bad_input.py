@@ -29,7 +29,8 @@ NOISE = ("Traceback", 'File "', "pydantic", "sqlite3", "Error executing", "objec
 def hostile(outside: Path) -> list[Any]:
     return [
         None, True, 0, -1, 1, 2, 9, 2**31, 2**63, 2**64, -(2**63) - 1, 1e308, 0.5, "", " ", "0", "1", "-1",
-        "x" * 100_000, "Ω" * 20_000, "a\x00b", "\x1b[31mred\x07", "line\nbreak", "\u202eevil", "..", "../../x",
+        "x" * 100_000, "Ω" * 20_000, "a\x00b", "half a face \ud83d", "\x1b[31mred\x07",
+        "line\nbreak", "\u202eevil", "..", "../../x",
         "../../../etc/passwd", "/etc/passwd", "C:\\Windows\\system.ini", "\\\\server\\share", "file:///etc/passwd",
         "https://example.invalid/x.png", str(outside), str(outside.parent), "Fox", "Film", "Mai", "job 1",
         "job 999999", "01a20b6c-0000-7000-8000-000000000000", "'; DROP TABLE job; --", "%s%n{0}", "CON", "nul.txt",
@@ -89,8 +90,10 @@ async def test_a_thousand_bad_calls_are_answered_shortly_and_refusals_leave_no_t
         fuzzer = Fuzzer({tool.name: tool.input_schema for tool in tools}, outside)
         before = await _all_there_is(kit)
         answered = refused = 0
+        called: set[str] = set()
         for number in range(CALLS):
             name, given = fuzzer.call()
+            called.add(name)
             result = await _call(talk, name, given)
             text = "".join(getattr(part, "text", "") for part in result.content)
             shown = (number, name, json.dumps(given)[:300], text[:500])
@@ -107,6 +110,7 @@ async def test_a_thousand_bad_calls_are_answered_shortly_and_refusals_leave_no_t
                 answered += 1
             before = after
         assert refused > CALLS / 3 and answered > CALLS / 20, (refused, answered)
+        assert called == {tool.name for tool in tools}
         assert provider.ledger == []
         assert await kit.db.quick_check() == "ok"
         media = [f for f in kit.settings.library.rglob("*") if f.is_file()]

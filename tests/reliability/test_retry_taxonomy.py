@@ -47,7 +47,7 @@ TABLE = (
     Row(None, INPUTS, "stop"),
     Row(3, UPLOADS, "stop"),
     Row(3, FILES, "stop"),
-    Row(3, ("VIDEO_UPLOAD_TIMEOUT",), "retry"),
+    Row(3, ("VIDEO_UPLOAD_TIMEOUT",), "retry", again=1),
     Row(None, ("AUDIO_FILTERED",), "retry", "refunded", again=2),
     Row(None, NONE, "retry", "refunded", again=1),
     Row(16, NONE, "block"),

@@ -127,3 +127,22 @@ async def test_a_fault_of_ours_reaches_the_model_as_a_fault_of_ours(
     assert text.startswith("BUG: status ended with ZeroDivisionError. Please report it")
     assert "secret" not in text
     assert "secret detail" in caplog.text  # the log has the trace
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x" * 40_001, "'description' has 40001 characters, at most 40000"),
+        ("a\x00b", "'description' has a character that no text has (U+0000, the 2. of 3)"),
+        ("\x1b[2J", "U+001B"),
+        ("half a face \ud83d", "U+D83D, the 13. of 13"),
+    ],
+)
+async def test_what_is_no_text_or_too_much_of_it_is_refused_with_its_field(
+    talk: Talk, text: str, says: str
+) -> None:
+    told = await talk.fail("create_project", name="Fox", description=text)
+    assert told.startswith("INVALID_SETTING: ") and says in told
+    deep = await talk.fail("add_scene", video="Film", scenes=[{"prompt": "a"}, {"prompt": text}])
+    assert "'scenes[2].prompt' has" in deep
+    assert (await talk.do("list_projects"))["projects"] == []

@@ -7,7 +7,7 @@ import re
 import pytest
 from talk import Talk
 
-from flowkit_mcp.errors import HumanCheckRequired
+from flowkit_mcp.errors import HumanCheckRequired, QuotaUsedUp, RateLimited
 from flowkit_mcp.sdk.forecast import Forecast
 from flowkit_mcp.store import history
 
@@ -102,3 +102,26 @@ async def test_one_question_covers_a_whole_film(talk: Talk) -> None:
         pass
     assert talk.provider.charged == 30 * 12
     assert len(talk.person.questions) - asked == 1
+
+
+async def test_how_long_a_pause_lasts_is_told_where_people_look(talk: Talk) -> None:
+    await talk.production(scenes=1)
+    await talk.images()
+    talk.provider.script = [RateLimited("slower", retry_after_s=300)]
+    await talk.do("generate_video", video="Film", missing=True)
+    told = await talk.do("wait", max_wait_s=1)
+    assert told["held_up"].endswith("It opens about 5 min from now.")
+    assert (await talk.do("status"))["next"].startswith("It opens by itself in about 5 min")
+
+
+async def test_a_model_without_quota_is_named_by_status(talk: Talk) -> None:
+    await talk.production(scenes=1)
+    talk.provider.script = [QuotaUsedUp("the daily quota is used up")]
+    await talk.do("generate_image", video="Film", scenes=[1])
+    told = await talk.do("wait", max_wait_s=1)
+    assert told["left"] == "about 24 h" and "held_up" not in told
+    status = await talk.do("status")
+    assert status["ready"]
+    assert "the daily quota of PIC is used up, 1 job(s) wait for it, about 24 h" in status["what"]
+    await talk.do("resolve_job", action="reopen", provider="flow")
+    assert (await talk.do("wait"))["jobs"][0]["state"] == "succeeded"

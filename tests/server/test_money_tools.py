@@ -67,7 +67,7 @@ async def test_budgets_stand_in_the_estimate_stop_a_whole_batch_and_let_it_go_on
     assert "30 left of the project's budget of 30" in talk.person.questions[-1]
     assert (await talk.do("wait"))["done"]
     assert talk.provider.charged == 24
-    raised = await talk.do("set_budget", project="Fox", credits=None)
+    raised = await talk.do("set_budget", project="Fox", clear=True)
     assert raised["budgets"] == []
     await talk.do("generate_video", video="Film", missing=True)
     assert (await talk.do("wait"))["done"]
@@ -81,6 +81,8 @@ async def test_the_days_budget_is_set_without_a_project(talk: Talk) -> None:
     told = await talk.fail("generate_video", video="Film", missing=True)
     assert "today's budget of 3" in told
     assert "credits" in await talk.fail("set_budget", credits=-1)
+    for unclear in ({}, {"credits": None}, {"credits": 5, "clear": True}):
+        assert "clear=true" in await talk.fail("set_budget", **unclear)
 
 
 async def test_retakes_and_refunds_are_told_apart_in_the_ledger(talk: Talk) -> None:
@@ -118,3 +120,52 @@ async def test_a_plan_of_forty_bad_scenes_is_told_in_under_2000_tokens(talk: Tal
     checked = await talk.do("check_plan", video="Film")
     assert checked["more_findings"] > 0
     assert len(json.dumps(checked)) / 4 < 2000
+
+
+async def test_the_next_step_names_the_tools_that_make_what_is_missing_and_no_others(
+    talk: Talk,
+) -> None:
+    await talk.production(scenes=1)
+    steps: list[str] = []
+    for make in (talk.images, talk.clips, None):
+        checked = await talk.do("check_plan", video="Film")
+        view = await talk.do("get_project", project="Fox")
+        steps += [checked["next"], view["next"]]
+        if make is not None:
+            await make()
+    assert steps == [
+        "Mend the errors, then generate_image, then generate_video with missing=true.",
+        "generate_image(video='Film', missing=true) makes what is missing, "
+        "then generate_video(video='Film', missing=true).",
+        "Tell the person the total; then generate_video with missing=true.",
+        "generate_video(video='Film', missing=true) makes the clips that are missing.",
+        "Nothing is to be made: review, then merge.",
+        "All clips are there: review them, then merge joins them (free) or answers with the film that exists.",
+    ]
+
+
+async def test_a_plan_by_words_alone_asks_for_no_pictures_of_anybody(talk: Talk) -> None:
+    await talk.production(scenes=1)
+    await talk.do("update_scene", video="Film", scene="1", characters=["Mai"])
+    needing = await talk.do("check_plan", video="Film")
+    assert "MISSING_REFERENCE" in {one["code"] for one in needing["findings"]}
+    words = await talk.do("check_plan", video="Film", mode="text")
+    assert words["lines"] == ["1 x clip (clip_8s): 12 credits"] and "findings" not in words
+
+
+async def test_paying_again_keeps_to_the_projects_budget_before_the_person_is_asked(
+    talk: Talk,
+) -> None:
+    await talk.production(scenes=1)
+    await talk.images()
+    talk.provider.can_look_up, talk.provider.script = False, [talk.provider.LOSE]
+    (line,) = (await talk.do("generate_video", video="Film", missing=True))["jobs"]
+    assert (await talk.do("wait"))["done"]
+    await talk.do("set_budget", project="Fox", credits=20)
+    asked = len(talk.person.asked)
+    told = await talk.fail("resolve_job", action="submit_again", job=line["job"])
+    assert told.startswith("BUDGET: 12 credits would exceed the project's budget of 20: 12 are")
+    assert len(talk.person.asked) == asked
+    await talk.do("set_budget", project="Fox", credits=24)
+    await talk.do("resolve_job", action="submit_again", job=line["job"])
+    assert "12 left of the project's budget of 24" in talk.person.questions[-1]

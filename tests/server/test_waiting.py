@@ -104,12 +104,16 @@ async def test_a_failure_says_why_and_what_became_of_the_credits(talk: Talk) -> 
     await talk.do("generate_video", video="Film", scenes=[1])
     waited = await talk.do("wait")
     assert waited["jobs"][0]["state"] == "failed"
-    assert waited["jobs"][0]["why"].startswith("REJECTED: the prompt was refused. Change the")
+    assert waited["jobs"][0]["why"].startswith(
+        "REJECTED: the prompt was refused; nothing was charged. Change the"
+    )
     assert "generate again" in waited["next"]
     talk.provider.on_accept = lambda line: setattr(line, "error", GenerationFailed("it broke"))
     await talk.do("generate_video", video="Film", scenes=[1])
     waited = await talk.do("wait")
-    assert waited["jobs"][0]["why"].startswith("GENERATION_FAILED: it broke")
+    assert waited["jobs"][0]["why"].startswith(
+        "GENERATION_FAILED: it broke; the credits were given back."
+    )
     assert talk.provider.charged == 0
 
 

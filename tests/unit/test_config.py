@@ -28,6 +28,7 @@ def test_the_environment_wins_over_the_file_and_arguments_over_both(tmp_path: Pa
         ("port", "x"),
         ("auto_approve_credits", "-1"),
         ("simulator", "http://evil.example"),
+        ("extension_id", "https://evil.example"),
     ],
 )
 def test_a_wrong_value_names_the_setting(tmp_path: Path, name: str, value: str) -> None:

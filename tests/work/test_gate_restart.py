@@ -42,7 +42,7 @@ async def test_a_pause_and_its_reason_survive_a_restart_and_are_shown_to_all(
                 "HUMAN_CHECK_REQUIRED",
                 True,
             )
-            panel = await queue_shown(one.db, state)
+            panel = await queue_shown(one.db, state, one.clock.now())
             assert panel.paused_reason is not None and "unusual activity" in panel.paused_reason
         assert (await kit.job(job.id)).state is JobState.QUEUED and provider.submits == before
         await follower.reopen()  # the person's word, given to whichever window

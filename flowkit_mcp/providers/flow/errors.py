@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
@@ -33,6 +33,8 @@ from flowkit_mcp.errors import (
 
 _REASON = re.compile(r"\b(?:PUBLIC_ERROR|FINISH_REASON)_[A-Z0-9_]+")
 _SORRY = re.compile(r"<title>\s*Sorry|unusual traffic", re.IGNORECASE)
+#: The one sentence of the extension's that is passed on: it names a field of ours and a call, nothing else.
+_REFUSED_FIELD = re.compile(r"[a-z_]{1,20} is not what [a-z_.]{1,40} allows")
 _NOT_CHARGED = "nothing was charged"
 
 #: gRPC codes with which Flow itself says that it did not accept a call (flow-wire §2.1).
@@ -69,6 +71,8 @@ class Row:
         if self.error in (RateLimited, QuotaUsedUp):
             limited = RateLimited if self.error is RateLimited else QuotaUsedUp
             return limited(message, retry_after_s=self.retry_after_s, hint=self.hint, reason=reason)
+        if self.error is Transient and self.again:
+            return Transient(message, hint=self.hint, reason=reason, again=self.again)
         return self.error(message, hint=self.hint, reason=reason)
 
     def failure(self, reason: str | None) -> ProviderError:
@@ -99,12 +103,16 @@ _CONCURRENT = Row(RateLimited, "Flow waits for running jobs to end", retry_after
 _DAILY = Row(
     QuotaUsedUp,
     "the daily quota of this model is used up",
-    "Choose another model, or go on tomorrow.",
+    "It is tried again in a day; choose another model, or if it has reset: "
+    "resolve_job(provider='flow', action='reopen').",
 )
 _CREDITS = Row(OutOfCredits, "the account's credits or quota are used up")
 _DIED = Row(GenerationFailed, "the job died at Flow", again=1)
 _CAPTCHA = Row(HumanCheckRequired, "Flow doubts that a person is there")
 _SIGN_IN = Row(SignInRequired, "Flow says that nobody is signed in")
+_NOBODY_OR_CHANGED = Row(
+    SignInRequired, "Flow takes nobody to be signed in, or has renamed this call"
+)
 
 #: By the service's reason, without the prefix `PUBLIC_ERROR_`.
 REASONS: Mapping[str, Row] = {
@@ -197,11 +205,15 @@ BRIDGE: Mapping[str, Row] = {
         "Allow the extension on flow.google.com in Chrome's extension settings.",
     ),
     "UNKNOWN_CALL": Row(Rejected, "the extension does not know this call", "Update the extension."),
-    "BAD_ARGUMENTS": Row(Rejected, "the extension refused the call", "Update the extension."),
+    "BAD_ARGUMENTS": Row(
+        Rejected,
+        "the extension refused the call",
+        "Update the extension (flowkit-mcp extension); if the library's flow.toml names this call, correct it there.",
+    ),
     "STALE_GENERATION": Row(NotConnected, "another FlowKit has taken over the browser"),
     "DUPLICATE": Row(Transient, "the extension has seen this call before"),
     "PAUSED": Row(
-        RateLimited, "paused in the FlowKit panel", "Press play in the panel.", retry_after_s=15
+        RateLimited, "paused in the FlowKit panel", "Press “Resume” there.", retry_after_s=15
     ),
     "REFUSED_BY_PERSON": Row(RefusedByPerson, "the person did not agree in the FlowKit panel"),
     "WITHDRAWN": Row(Transient, "FlowKit took the call back before it was sent"),
@@ -222,6 +234,8 @@ def from_bridge(error: CallError, *, paying: bool) -> ProviderError:
     row = BRIDGE[error.code]
     if paying and error.sent:
         return OutcomeUnknown(f"the call was sent, but {row.text}", reason=error.code)
+    if error.code == "BAD_ARGUMENTS" and _REFUSED_FIELD.fullmatch(error.message):
+        row = replace(row, text=f"{row.text}: {error.message}")
     return row.refusal(error.code)
 
 
@@ -257,7 +271,8 @@ def from_whole(
         return row.refusal(reason)
     if status in (400, 401, 403) or 300 <= status < 400:
         # Mostly page values that went stale (flow-wire §1.1); the extension reads them again before it gives up.
-        return _SIGN_IN.refusal(f"HTTP_{status}")
+        row = _NOBODY_OR_CHANGED if status == 400 else _SIGN_IN
+        return row.refusal(f"HTTP_{status}")
     if status == 404:
         gone = Row(Rejected, "Flow no longer knows this call", "Update FlowKit.")
         return gone.refusal("HTTP_404")

@@ -28,7 +28,7 @@ from flowkit_mcp.server.results import Result, reply
 from flowkit_mcp.server.schemas import ADDS, OVERWRITES, Strict, tool
 from flowkit_mcp.server.words import size_of, slot_state
 
-Kind = Annotated[EntityType, Field(description="location is drawn wide, everything else tall")]
+Kind = Annotated[EntityType, Field(description="location: drawn wide, else tall")]
 Looks = Annotated[str, Field(description="Appearance: face, build, clothes, colours, materials")]
 ImagePrompt = Annotated[
     str | None, Field(description="For the reference image, instead of description")
@@ -136,9 +136,9 @@ async def update_character(
 
 async def upload_image(
     ctx: Ctx,
-    path: Annotated[str, Field(description="Full path of a JPEG, PNG or WebP on this computer")],
-    character: Annotated[str | None, Field(description="Whose reference image it becomes")] = None,
-    scene: Annotated[SceneName | None, Field(description="Whose first frame it becomes")] = None,
+    path: Annotated[str, Field(description="Full path; JPEG, PNG or WebP")],
+    character: Annotated[str | None, Field(description="For its reference image")] = None,
+    scene: Annotated[SceneName | None, Field(description="For its first frame")] = None,
     video: InVideo = None,
     project: InProject = None,
     orientation: OneOrientation = None,

@@ -77,11 +77,11 @@ async def merge(
             "logo, intro, outro, mixed, use_upscales; a wrong field is answered with its form"
         ),
     ] = None,
-    dry_run: Annotated[bool, Field(description="Only say what would be done, and why")] = False,
-    new_take: Annotated[bool, Field(description="Join again though this film exists")] = False,
+    dry_run: Annotated[bool, Field(description="Only say what would be done")] = False,
+    new_take: Annotated[bool, Field(description="Though the film exists")] = False,
 ) -> CallToolResult:
     """Join the clips in use of all scenes, in order, into one film per orientation, larger versions first. Free and
-    local; what needs no encoding is copied. Returns jobs at once, or the films if they exist.
+    local. Returns jobs at once, or the films if they exist.
     """
     kit = kit_of(ctx)
     found = await find_video(kit, video, project)
@@ -184,9 +184,7 @@ async def trim(
     scene: SceneName,
     start_s: Annotated[float | None, Field(ge=0, description="In the clip as made")] = None,
     end_s: Annotated[float | None, Field(gt=0)] = None,
-    beat: Annotated[
-        str | None, Field(description="Instead: words of one beat of its sub-clip timing")
-    ] = None,
+    beat: Annotated[str | None, Field(description="Instead: words of one timed beat")] = None,
     clear: bool = False,
     video: InVideo = None,
     project: InProject = None,

@@ -49,19 +49,15 @@ class Kept(Result):
 async def flow_library(
     ctx: Ctx,
     action: Action,
-    project: Annotated[
-        str | None, Field(description="Id in Flow, or one of FlowKit's by name")
-    ] = None,
-    items: Annotated[
-        list[str], OneOrMore, Field(description="Ids from list_contents, to rename, trash, restore")
-    ] = [],  # noqa: B006 - pydantic copies it, and the schema is smaller than with None
+    project: Annotated[str | None, Field(description="Id in Flow, or name in FlowKit")] = None,
+    items: Annotated[list[str], OneOrMore, Field(description="Ids from list_contents")] = [],  # noqa: B006 - pydantic copies it, and the schema is smaller than with None
     title: Annotated[
-        str | None, Field(description="The new one; for delete_project its present one, as a check")
+        str | None, Field(description="New one; for delete_project the present one")
     ] = None,
     skip: Annotated[int, Field(ge=0, description="For the next page")] = 0,
 ) -> Proposal:
-    """Look at and tidy up the person's Flow account itself: free, and FlowKit's own library keeps its files.
-    delete_project is for good and asks the person.
+    """Look at and tidy up the person's Flow account itself, free; FlowKit keeps its files. delete_project is
+    for good and asks the person.
     """
     kit = kit_of(ctx)
     library = FlowLibrary(kit, patience_s=PATIENCE_S)

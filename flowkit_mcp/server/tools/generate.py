@@ -36,7 +36,7 @@ from flowkit_mcp.server.handles import (
     orientations_of,
 )
 
-Missing = Annotated[bool, Field(description="Everything still empty or stale in the video")]
+Missing = Annotated[bool, Field(description="All that is empty or stale")]
 ModelName = str | None
 Seed = Annotated[int | None, Field(ge=0)]
 NewTake = bool
@@ -51,7 +51,7 @@ async def generate_image(
     scenes: Scenes = None,
     characters: Names = None,
     missing: Annotated[
-        bool, Field(description="Reference images of the cast and first frames still empty")
+        bool, Field(description="All references and first frames still empty")
     ] = False,
     orientations: Orientations = None,
     model: ModelName = None,
@@ -60,8 +60,8 @@ async def generate_image(
     last_frame: Annotated[bool, Field(description="Cut from the clip that it continues")] = False,
 ) -> Proposal:
     """Make reference images of characters and first frames of scenes. References come first, and a scene that
-    continues another needs that one's image: call again after wait for what was not ready. Asks the
-    person if it costs. edit_image changes a picture, upload_image brings one.
+    continues another needs that one's image: after wait, call again for what was not ready. Asks the
+    person if it costs.
     """
     kit = kit_of(ctx)
     _something(scenes or characters, missing, new_take)
@@ -187,14 +187,12 @@ async def upscale(
     what: Literal["clips", "pictures"] = "clips",
     resolution: Annotated[
         Literal["720p", "1080p", "4K", "2K"] | None,
-        Field(
-            description="Clips: 1080p (default), 4K, or 720p of 360p drafts; pictures: 2K (default), 4K"
-        ),
+        Field(description="Clips: 1080p (default), 4K, 720p of drafts; pictures: 2K (default), 4K"),
     ] = None,
     new_take: NewTake = False,
 ) -> Proposal:
-    """Make larger versions of clips or first frames in use, kept beside them as files of their own. Returns jobs at
-    once; asks the person if it costs.
+    """Make larger versions of clips or first frames in use, kept beside them. Asks the person if it
+    costs.
     """
     _something(scenes, missing, new_take)
     stage, size = _larger(what, resolution)

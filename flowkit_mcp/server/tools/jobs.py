@@ -11,6 +11,7 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
+from flowkit_mcp.domain.eta import in_words
 from flowkit_mcp.domain.models import Gate, Job, JobKind, JobState
 from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.sdk.forecast import Forecast
@@ -170,7 +171,10 @@ async def _held_up(kit: FlowKit) -> str | None:
     if state is None or not state.connected:
         return "NOT_CONNECTED: the browser is not connected; jobs wait for it. Call status."
     if state.gate is not Gate.OPEN:
-        return cut(f"{state.gate.value}: {state.message or state.reason}", 300)
+        told = cut(f"{state.gate.value}: {state.message or state.reason}", 300)
+        if state.resume_at is None:
+            return told
+        return f"{told} It opens {in_words(max(0.0, (state.resume_at - kit.clock.now()) / 1000))} from now."
     return None
 
 
@@ -199,7 +203,7 @@ async def list_jobs(
     before: Annotated[int | None, Field(description="Job number, for older ones")] = None,
     limit: Annotated[int, Field(ge=1, le=50)] = 20,
 ) -> CallToolResult:
-    """Jobs, newest first, with state, credits and files; one job with its whole history."""
+    """Jobs, newest first, with state, credits and files."""
     kit = kit_of(ctx)
     if job is not None:
         return reply(*await one_job(kit, job_id(job)))
@@ -245,7 +249,7 @@ async def one_job(kit: FlowKit, id: int) -> tuple[OneJob, list[tuple[str, Path]]
 async def cancel_job(
     ctx: Ctx,
     job: JobName,
-    pause: Annotated[bool, Field(description="An upload")] = False,
+    pause: Annotated[bool, Field(description="Let an upload rest instead")] = False,
 ) -> CallToolResult:
     """Stop a job that has not ended. Before it is sent nothing is charged; what is already at the provider may still
     finish there and be charged.
@@ -272,8 +276,8 @@ async def resolve_job(
     provider: Literal["flow"] | None = None,
     media_id: Annotated[str | None, Field(description="Id of the finished media in Flow")] = None,
 ) -> Proposal:
-    """The person's decision on a job that needs attention (list_jobs(show="attention") says why): an outcome that is
-    unknown, or something they have mended. With provider and action="reopen": Flow may be used again after a pause.
+    """The person's decision on a job that needs attention (list_jobs(show="attention") says why): an unknown outcome,
+    or something they have mended. reopen: Flow may be used again after a pause.
     """
     kit = kit_of(ctx)
     if action == "reopen":
@@ -293,6 +297,7 @@ async def resolve_job(
         step = "It has ended." if action == "give_up" else f"Call {jobs_call([row.id])}."
         return reply(OneJob(job=line, next=step))
 
+    project = row.project_id if credits else None
     key = key_of([action, row.id, credits, media_id])
     question = None
     if row.kind is JobKind.PUBLISH and action == "submit_again":
@@ -300,7 +305,8 @@ async def resolve_job(
             f"Send the film of job {row.id} to YouTube again? If the first one arrived after all, "
             "it is there twice."
         )
-    return Proposal(key, credits, (f"{what}: {credits} credits",), carry_out, question)
+    lines = (f"{what}: {credits} credits",)
+    return Proposal(key, credits, lines, carry_out, question, project_id=project)
 
 
 async def _reopen(kit: FlowKit) -> CallToolResult:

@@ -8,9 +8,12 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from flowkit_mcp.domain.lint import Finding
+from flowkit_mcp.domain.models import Stage
 from flowkit_mcp.domain.money import Budget, Ledger
+from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.sdk.money import budgets, set_day_budget, set_project_budget
 from flowkit_mcp.sdk.options import ClipSize, VideoMode
+from flowkit_mcp.sdk.overview import NOUNS
 from flowkit_mcp.sdk.plan_check import PlanCheck, PlanWishes, check_plan
 from flowkit_mcp.sdk.project import Project
 from flowkit_mcp.server.context import Ctx, kit_of
@@ -119,12 +122,16 @@ async def plan(
 
 async def set_budget(
     ctx: Ctx,
-    credits: Annotated[int | None, Field(description="null: no limit")],
+    credits: int | None = None,
     project: InProject = None,
+    clear: Annotated[bool, Field(description="No limit any more")] = False,
 ) -> CallToolResult:
     """Limit what a project may cost, or without one the library per day (local midnight). Only as the person says;
     jobs it stopped go on when it is raised.
     """
+    if clear == (credits is not None):
+        hint = "Pass credits=<the most it may cost>, or clear=true for no limit."
+        raise InvalidSetting("a budget is either credits or none at all (clear)", hint=hint)
     kit = kit_of(ctx)
     found = await Project.get(kit, project) if project is not None else None
     if found is not None:
@@ -192,12 +199,25 @@ def _together(findings: tuple[Finding, ...]) -> list[Noticed]:
     return noticed
 
 
+#: The tool that makes what a position of the estimate is about.
+_MAKERS = {
+    NOUNS[Stage.REFERENCE]: "generate_image",
+    NOUNS[Stage.IMAGE]: "generate_image",
+    NOUNS[Stage.VIDEO]: "generate_video",
+    NOUNS[Stage.UPSCALE]: "upscale",
+}
+
+
 def _next(checked: PlanCheck) -> str:
     if checked.short:
         return f"Tell the person that {checked.short} credits are lacking, before generating."
+    makers = dict.fromkeys(_MAKERS[position.what] for position in checked.positions)
+    if not makers:
+        return "Call wait." if checked.at_work else "Nothing is to be made: review, then merge."
+    calls = f"{', then '.join(makers)} with missing=true."
     if any(one.severity == "error" for one in checked.findings):
-        return "Mend the errors, then generate_image and generate_video with missing=true."
-    return "Tell the person the total; then generate_image and generate_video with missing=true."
+        return f"Mend the errors, then {calls}"
+    return f"Tell the person the total; then {calls}"
 
 
 plan.__name__ = "check_plan"

@@ -81,7 +81,7 @@ async def add_scene(
     video: InVideo = None,
     project: InProject = None,
     after: Annotated[
-        Handle | None, Field(description="Scene to put them behind; 0 = first; default: at the end")
+        Handle | None, Field(description="Scene to go behind; 0: first; default: last")
     ] = None,
 ) -> CallToolResult:
     """Add one or many scenes (continuous shots of 4-8 s) in order; all or none. A scene that continues another starts

@@ -5,9 +5,11 @@ from __future__ import annotations
 from mcp.types import CallToolResult
 
 from flowkit_mcp.app import FlowKit, Status
+from flowkit_mcp.domain.eta import in_words
 from flowkit_mcp.domain.models import Gate, JobState, Model, ProviderState
 from flowkit_mcp.errors import NotConnected
 from flowkit_mcp.sdk.forecast import Forecast
+from flowkit_mcp.sdk.money import quota_holds
 from flowkit_mcp.server.context import Ctx, kit_of
 from flowkit_mcp.server.handles import Detail
 from flowkit_mcp.server.results import Result, reply
@@ -98,7 +100,8 @@ async def _verdict(
         return False, error.message, error.hint
     assert provider is not None
     if provider.gate is not Gate.OPEN:
-        step = "It opens by itself; call status again later."
+        left_s = max(0.0, ((provider.resume_at or 0) - kit.clock.now()) / 1000)
+        step = f"It opens by itself in {in_words(left_s)}; call status again then."
         if provider.resume_at is None:
             step = "When the person has done so: resolve_job(action='reopen', provider='flow')."
         return False, f"{provider.gate.value}: {provider.message or provider.reason}", step
@@ -108,6 +111,17 @@ async def _verdict(
         return False, "the browser is not connected; jobs wait for it", NotConnected.default_hint
     if now.jobs.get(JobState.NEEDS_ATTENTION):
         return True, "connected; a job needs a decision", "Call list_jobs(show='attention')."
+    if holds := await quota_holds(kit):
+        told = "; ".join(
+            f"the daily quota of {one.model} is used up, {one.jobs} job(s) wait for it, "
+            f"{in_words((one.until - kit.clock.now()) / 1000)}"
+            for one in holds
+        )
+        return (
+            True,
+            f"connected; {told}",
+            "Other models work. If it has reset: reopen (resolve_job).",
+        )
     return True, "connected and ready", "Call list_projects or create_project."
 
 

@@ -142,7 +142,7 @@ async def look(
         videos=[await video_view(kit, one) for one in videos],
         video=chosen.title if chosen else None,
         scenes=shown,
-        next=_next(found, videos, chosen, scenes, page),
+        next=await _next(found, videos, chosen, scenes, page),
     )
 
 
@@ -231,7 +231,7 @@ def _slot(kit: FlowKit, slot: Slot, full: bool) -> str | Full:
     return state
 
 
-def _next(
+async def _next(
     project: Project,
     videos: list[Video],
     chosen: Video | None,
@@ -246,10 +246,17 @@ def _next(
         return f"Call add_scene(video={chosen.title!r}, scenes=[…])."
     if page and page[-1].number < len(scenes):
         return f"More scenes: get_project(…, from_scene={page[-1].number + 1})."
-    return (
-        f"generate_image, then generate_video, each with (video={chosen.title!r}, missing=true), "
-        "make what is missing; merge joins the clips."
-    )
+    wanted = chosen.row.orientations
+    slots = [slot for slot in await chosen.slots() if slot.orientation in wanted]
+    if any(slot.job_id is not None for slot in slots):
+        return f"Jobs are under way: call wait(video={chosen.title!r})."
+    lacking = {slot.stage for slot in slots if not slot.filled}
+    given = f"(video={chosen.title!r}, missing=true)"
+    if Stage.VIDEO not in lacking:
+        return "All clips are there: review them, then merge joins them (free) or answers with the film that exists."
+    if Stage.IMAGE not in lacking:
+        return f"generate_video{given} makes the clips that are missing."
+    return f"generate_image{given} makes what is missing, then generate_video{given}."
 
 
 TOOLS = (tool(get_project, "Show a project", READS, app=STORYBOARD),)

@@ -1,0 +1,88 @@
+"""A model whose daily quota is used up is not asked again job by job; other models go on."""
+
+from __future__ import annotations
+
+import pytest
+from fake_provider import FakeProvider
+from film import account_seen, good, two_scenes
+
+from flowkit_mcp import FlowKit, Orientation
+from flowkit_mcp.domain.models import Gate, Job, JobState
+from flowkit_mcp.errors import QuotaUsedUp
+from flowkit_mcp.sdk.money import quota_holds
+from flowkit_mcp.sdk.scene import Scene
+from flowkit_mcp.work.panel import queue_shown
+
+H = Orientation.HORIZONTAL
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+async def scenes(kit: FlowKit, provider: FakeProvider) -> list[Scene]:
+    """One call at a time, so that each job has heard what the one before was told."""
+    provider.capabilities = provider.capabilities.model_copy(update={"max_in_flight": 1})
+    await account_seen(kit)
+    _, video, *_ = await two_scenes(kit)
+    return [await video.add_scene(f"Thing {n}") for n in range(4)]
+
+
+async def held(kit: FlowKit, id: int) -> Job:
+    version = await kit.db.version()
+    while (job := await kit.job(id)).reason != "QUOTA_USED_UP":
+        version = await kit.db.changed(version, 5)
+    return job
+
+
+async def test_one_answer_holds_all_jobs_of_the_model_and_no_others(
+    kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
+) -> None:
+    provider.script = [QuotaUsedUp("the daily quota is used up; nothing was charged")]
+    ids = [(await scene.generate_image(H)).id for scene in scenes]
+    waiting = [await held(kit, id) for id in ids]
+    assert provider.submits == 1, "the others were not sent"
+    assert {job.state for job in waiting} == {JobState.QUEUED}
+    assert min(job.run_at for job in waiting) > kit.clock.now() + 23 * HOUR_MS
+    assert all("nothing was charged" in (job.message or "") for job in waiting)
+    good(await scenes[0].execute_generate_video(H, mode="text"))
+
+    (hold,) = await quota_holds(kit)
+    assert (hold.model, hold.jobs) == ("PIC", 4)
+    state = await kit.provider_state()
+    assert state is not None and state.gate is Gate.OPEN
+    panel = await queue_shown(kit.db, state, kit.clock.now())
+    assert "quota of PIC" in (panel.paused_reason or "")
+
+
+async def test_a_job_asked_for_later_waits_too_and_the_persons_word_lets_all_go_on(
+    kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
+) -> None:
+    provider.script = [QuotaUsedUp("the daily quota is used up")]
+    ids = [(await scenes[0].generate_image(H)).id]
+    await held(kit, ids[0])
+    ids.append((await scenes[1].generate_image(H)).id)
+    await held(kit, ids[1])
+    assert provider.submits == 1
+    await kit.reopen()
+    assert {job.state for job in await kit.wait_all(ids, 20)} == {JobState.SUCCEEDED}
+    assert await quota_holds(kit) == []
+
+
+async def test_of_the_jobs_that_waited_one_tries_and_the_others_believe_its_answer(
+    kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
+) -> None:
+    full = QuotaUsedUp("the daily quota is used up")
+    provider.script = [full]
+    ids = [(await scene.generate_image(H)).id for scene in scenes]
+    for id in ids:
+        await held(kit, id)
+    provider.script = [full] * 4
+    before = [(await kit.job(id)).run_at for id in ids]
+    await kit.reopen()
+    version = await kit.db.version()
+    while [(await held(kit, id)).run_at for id in ids] == before or len(
+        await quota_holds(kit)
+    ) != 1:
+        version = await kit.db.changed(version, 5)
+    for id in ids:
+        await held(kit, id)
+    assert provider.submits == 2
