@@ -4,7 +4,7 @@
  * "The journal, and nothing twice").
  */
 
-import { check, inWords } from "./flow_api.js";
+import { callInWords, check } from "./flow_api.js";
 import { CannotCall, errorResult } from "./protocol.js";
 import { readAnswer, resultOf } from "./lanes/answer.js";
 
@@ -63,7 +63,7 @@ export class Calls {
     return [...this.#running.values()].map(({ id, call, phase, paid, since }) => ({
       id,
       name: call?.name ?? "",
-      what: call ? inWords(call.name) : "a call made earlier",
+      what: call ? callInWords(call) : "a call made earlier",
       phase,
       paid,
       credits: call?.credits ?? 0,
@@ -170,7 +170,7 @@ export class Calls {
       await this.#reach(running, "asking");
       if (running.stopped) throw running.stopped; // nobody would take the question down again
       const { id, name, credits } = call;
-      const word = await approvals.ask({ id, name, what: inWords(name), credits, since: Date.now(), account, always: ask() });
+      const word = await approvals.ask({ id, name, what: callInWords(call), credits, since: Date.now(), account, always: ask() });
       if (word === "no") throw new CannotCall("REFUSED_BY_PERSON", "the person did not allow this call");
       if (word === "yes" && account) useAccount(account.now);
     }

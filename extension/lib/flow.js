@@ -2,7 +2,7 @@
 /** Flow as the calls see it: the right page, the right lane, the captcha, and answers that pages keep. */
 
 import { Captcha } from "./captcha.js";
-import { inWords } from "./flow_api.js";
+import { callInWords } from "./flow_api.js";
 import { FlowTabs, PAGE_LIMIT_MS } from "./flow_tab.js";
 import { withinLimit } from "./inject.js";
 import { LabsSessions } from "./labs_session.js";
@@ -159,7 +159,8 @@ function readLabsBalance(body) {
  * @param {CannotCall | null} error
  * @param {number} ms
  */
-export function logLine({ name, credits, paid }, answer, error, ms) {
+export function logLine(call, answer, error, ms) {
+  const { name, credits, paid } = call;
   const outcome = answer ? (answer.status === 200 ? "done" : `HTTP ${answer.status}`) : (error?.code ?? "LOST");
-  return { at: Date.now(), name, what: inWords(name), outcome, credits: paid ? credits : 0, ms };
+  return { at: Date.now(), name, what: callInWords(call), outcome, credits: paid ? credits : 0, ms };
 }

@@ -130,9 +130,9 @@ const WORDS = Object.freeze({
   "video.status": "progress of clips",
 });
 
-/** @param {string} name @returns {string} In words, for the panel. */
-export function inWords(name) {
-  return Object.hasOwn(WORDS, name) ? WORDS[name] : "unknown call";
+/** @param {Call} call @returns {string} In words, for the panel: what it is for, if FlowKit says so. */
+export function callInWords({ name, what }) {
+  return what || (Object.hasOwn(WORDS, name) ? WORDS[name] : "unknown call");
 }
 
 const SAME_VERSION = "Update the extension and FlowKit to the same version.";

@@ -13,6 +13,8 @@ export const HANDSHAKE_LIMIT_MS = 5_000;
 export const PING_EVERY_MS = 20_000;
 export const SILENCE_LIMIT_MS = 45_000;
 export const ASKING_LIMIT_MS = 600_000;
+/** What a job or a call is for, in words: at most so many characters. */
+const WHAT_LENGTH = 80;
 export const MAX_MESSAGE = 64 * 1024 * 1024;
 export const MAX_HANDSHAKE_MESSAGE = 4096;
 
@@ -38,6 +40,7 @@ export const CLOSE = Object.freeze({
  * @property {number} generation
  * @property {Lane} lane
  * @property {string} name
+ * @property {string | null} [what] What it is for, for showing only.
  * @property {Record<string, any>} args
  * @property {string} [captcha]
  * @property {boolean} paid
@@ -76,9 +79,9 @@ const whole = (value) => Number.isSafeInteger(value);
 const flag = (value) => typeof value === "boolean";
 /** @type {Check} */
 const hex64 = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
-/** @type {(least: number, most: number) => Check} */
+/** In characters as the server counts them: an emoji is one of them. @type {(least: number, most: number) => Check} */
 const text = (least, most) => (value) =>
-  typeof value === "string" && value.length >= least && value.length <= most;
+  typeof value === "string" && value.length <= 2 * most && [...value].length >= least && [...value].length <= most;
 /** @type {(check: Check) => Check} */
 const maybe = (check) => (value) => value === undefined || value === null || check(value);
 const id = text(1, 200);
@@ -87,7 +90,7 @@ const record = (value) => typeof value === "object" && value !== null && !Array.
 
 const JOB = {
   id: whole,
-  what: text(0, 80),
+  what: text(0, WHAT_LENGTH),
   state: (/** @type {any} */ value) =>
     ["queued", "running", "waiting", "needs_attention"].includes(value),
   credits: maybe(whole),
@@ -104,6 +107,7 @@ const FROM_SERVER = {
     generation: whole,
     lane: (value) => value === "batchexecute" || value === "labs",
     name: text(1, 100),
+    what: maybe(text(0, WHAT_LENGTH)),
     args: record,
     captcha: maybe(text(1, 100)),
     paid: maybe(flag),

@@ -227,6 +227,7 @@ class BridgeHost:
         captcha: str | None = None,
         paid: bool = False,
         credits: int = 0,
+        what: str = "",
         timeout_s: float,
         id: str | None = None,
         instance: str | None = None,
@@ -234,7 +235,7 @@ class BridgeHost:
         """Have the browser make one named call; waits through reconnects of the same profile.
 
         `timeout_s` counts from the moment the browser sends. A free call is acked here; a paid one
-        stays in the browser's journal until `ack`.
+        stays in the browser's journal until `ack`. `what` it is for is shown to the person.
 
         Raises:
             NotConnected: nothing has left this process, and nothing will.
@@ -249,6 +250,7 @@ class BridgeHost:
                 "generation": self._greeting.generation,
                 "lane": lane,
                 "name": name,
+                "what": what or None,
                 "args": args,
                 "captcha": captcha,
                 "paid": paid,

@@ -27,6 +27,10 @@ MAX_MESSAGE = 64 * 1024 * 1024
 MAX_HANDSHAKE_MESSAGE = 4096
 #: How long the extension may keep a paid call waiting for the person's word; then it answers for them.
 ASKING_LIMIT_S = 600.0
+#: What a job or a call is for, in words for the person: at most so many characters.
+WHAT_LENGTH = 80
+#: Of the library's path, its end.
+LIBRARY_SHOWN = 500
 #: How many jobs `queue` shows.
 QUEUE_SHOWN = 20
 
@@ -160,7 +164,7 @@ class QueuedJob(_Message):
     """A job that has not ended, for the person to see: no prompts, no secrets."""
 
     id: int
-    what: str = Field(max_length=80)  #: in words: `scene 3 vertical clip`
+    what: str = Field(max_length=WHAT_LENGTH)  #: in words: `scene 3 vertical clip`
     state: Literal["queued", "running", "waiting", "needs_attention"]
     credits: int = 0  #: what it may cost at most
 
@@ -191,6 +195,8 @@ class Call(_Message):
     generation: int
     lane: Literal["batchexecute", "labs"]
     name: str
+    #: What it is for, as the queue has it, for showing only: `scene 3 vertical clip`.
+    what: str | None = Field(default=None, max_length=WHAT_LENGTH)
     args: dict[str, Any]
     captcha: str | None = None
     paid: bool = False

@@ -21,6 +21,7 @@ from flowkit_mcp.bridge.pairing import PairingBook
 from flowkit_mcp.bridge.protocol import (
     ASKING_LIMIT_S,
     HANDSHAKE_LIMIT_S,
+    LIBRARY_SHOWN,
     MAX_MESSAGE,
     PROTOCOL,
     SILENCE_LIMIT_S,
@@ -219,7 +220,7 @@ async def shake_hands(
         Welcome(
             generation=greeting.generation,
             version=greeting.version,
-            library=greeting.library,
+            library=greeting.library[-LIBRARY_SHOWN:],
             standby=in_use() not in {None, hello.instance},
         )
     )

@@ -44,6 +44,8 @@ class _Brief(_Frozen):
     orientation: Orientation
     #: What the catalogue says it costs, in credits; shown to the person in the extension.
     credits: int = 0
+    #: What it is for, in words: `scene 3 vertical clip`. Shown there too, told to no provider, and not kept.
+    what: str = Field(default="", exclude=True)
     seed: int
 
 

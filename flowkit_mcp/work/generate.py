@@ -18,6 +18,7 @@ from flowkit_mcp.providers.base import Brief, Provider, Submission
 from flowkit_mcp.store import jobs, money, operations
 from flowkit_mcp.store.database import Tx
 from flowkit_mcp.work.brief import BriefWriter
+from flowkit_mcp.work.panel import words_for_panel
 from flowkit_mcp.work.record import media_of_job
 from flowkit_mcp.work.workshop import Workshop, log
 
@@ -44,6 +45,7 @@ class PaidPath:
             if not await self._price_holds(job, request.model, account):
                 return
             brief = await self._briefs.write(provider, account, request)
+            brief = brief.model_copy(update={"what": await words_for_panel(shop.db, job)})
         except Exception as error:  # nothing was sent: any error is answered, none is lost
             again = await self._briefs.strike_out(provider, job, error)
             await shop.fail(job, again or error, Verb.LOCAL)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from flowkit_mcp.bridge.protocol import QUEUE_SHOWN, Queue, QueuedJob
+from flowkit_mcp.bridge.protocol import QUEUE_SHOWN, WHAT_LENGTH, Queue, QueuedJob
 from flowkit_mcp.domain.models import Gate, Job, JobState, ProviderState, Stage
 from flowkit_mcp.errors import NotFound
 from flowkit_mcp.store import catalog, jobs
 from flowkit_mcp.store.database import Reads
 
-_LONGEST_WHAT = 80
 _LONGEST_REASON = 300
 _NOUNS = {
     Stage.IMAGE: "image",
@@ -26,7 +25,7 @@ async def queue_shown(reads: Reads, state: ProviderState | None, now: int) -> Qu
         QueuedJob.model_validate(
             {
                 "id": job.id,
-                "what": cut(await in_words(reads, job), _LONGEST_WHAT),
+                "what": await words_for_panel(reads, job),
                 "state": job.state.value,
                 "credits": job.credits_estimate,
             }
@@ -45,11 +44,18 @@ async def queue_shown(reads: Reads, state: ProviderState | None, now: int) -> Qu
     )
 
 
+async def words_for_panel(reads: Reads, job: Job) -> str:
+    """What a job makes, short enough for the bridge."""
+    return cut(await in_words(reads, job), WHAT_LENGTH)
+
+
 async def in_words(reads: Reads, job: Job) -> str:
     """`scene 3 vertical clip`, `reference image of Mai`, `vertical film`, `Flow: list projects`."""
     if job.character_id is not None:
-        character = await catalog.character(reads, job.character_id)
-        return f"reference image of {character.name}"
+        try:
+            return f"reference image of {(await catalog.character(reads, job.character_id)).name}"
+        except NotFound:
+            return "reference image"
     shape = "" if job.orientation is None else job.orientation.value.lower()
     if job.scene_id is not None and job.stage is not None:
         what = f"{shape} {_NOUNS[job.stage]}"

@@ -178,6 +178,7 @@ class World:
     patience: Patience = field(default_factory=Patience)
     simulated: bool = True
     extension_id: str | None = None
+    library: str = "test"
 
     def __post_init__(self) -> None:
         self.book = PairingBook(self.folder / "state" / "pairing.json", self.clock)
@@ -196,7 +197,7 @@ class World:
             clock=self.clock,
             generation=self.generation,
             version="0.1.0",
-            library="test",
+            library=self.library,
             simulated=self.simulated,
             changed=self.changed.set,
             patience=self.patience,

@@ -12,7 +12,10 @@ from pydantic import ValidationError
 
 from flowkit_mcp.bridge.pairing import profile_key
 from flowkit_mcp.bridge.protocol import (
+    LIBRARY_SHOWN,
     QUEUE_SHOWN,
+    Ack,
+    Call,
     CallError,
     Found,
     Lookup,
@@ -94,6 +97,40 @@ def test_a_queue_is_short_and_so_is_what_it_says() -> None:
         queue(*range(QUEUE_SHOWN + 1))
     with pytest.raises(ValidationError):
         QueuedJob(id=1, what="x" * 81, state="queued")
+
+
+async def test_a_call_says_what_it_is_for_and_no_more_than_the_panel_has_room_for(
+    world: World,
+) -> None:
+    async with joined(world) as extension:
+        for what in ("scene 3 vertical clip", ""):
+            call = asyncio.create_task(
+                world.host.call(
+                    "account.credits",
+                    {},
+                    what=what,
+                    lane="batchexecute",
+                    timeout_s=5,
+                    id=f"x{what}",
+                )
+            )
+            message = await extension.receive()
+            assert isinstance(message, Call)
+            assert message.what == (what or None), "absent rather than empty"
+            call.cancel()
+            assert isinstance(await extension.receive(), Withdraw)
+            assert isinstance(await extension.receive(), Ack)
+
+
+async def test_of_a_long_path_to_the_library_the_end_is_told(world: World) -> None:
+    world.library = "/x" * 400 + "/Films"
+    await world.lead(port=0)
+    key = profile_key(world.book.issue_code(world.port).secret, INSTANCE)
+    async with bare(world.port) as extension:
+        await extension.greet(key, pairing_=True)
+        welcome = await extension.receive()
+    assert isinstance(welcome, Welcome)
+    assert len(welcome.library) == LIBRARY_SHOWN and welcome.library.endswith("/x/Films")
 
 
 async def test_while_the_person_is_asked_the_time_before_sending_does_not_run(world: World) -> None:

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { BATCHEXECUTE, LABS_CALLS, check, inWords, labsAddress, withToken } from "../../extension/lib/flow_api.js";
+import { BATCHEXECUTE, LABS_CALLS, callInWords, check, labsAddress, withToken } from "../../extension/lib/flow_api.js";
 import { call } from "./world.mjs";
 
 function batch(args, more = {}) {
@@ -102,5 +102,6 @@ test("the token goes wherever its place is marked and nowhere else", () => {
 });
 
 test("every call has words for the person", () => {
-  for (const name of Object.keys({ ...BATCHEXECUTE, ...LABS_CALLS })) assert.notEqual(inWords(name), "unknown call");
+  for (const name of Object.keys({ ...BATCHEXECUTE, ...LABS_CALLS })) assert.notEqual(callInWords({ name }), "unknown call");
+  assert.equal(callInWords({ name: "video.text", what: "scene 3 vertical clip" }), "scene 3 vertical clip");
 });

@@ -43,10 +43,17 @@ const GOOD = [
   { type: "welcome", generation: 1, version: "0.1.0", library: "my library" },
   { type: "pong", at: 1 },
   { type: "bye", code: "shutdown", message: "" },
-  { type: "call", id: "a", generation: 1, lane: "labs", name: "n", args: {}, captcha: "X", paid: true, credits: 1, timeout_s: 0.5 },
+  { type: "call", id: "a", generation: 1, lane: "labs", name: "n", what: "scene 1 clip", args: {}, captcha: "X", paid: true, credits: 1, timeout_s: 0.5 },
   { type: "ack", id: "a" },
   { type: "queue", jobs: [{ id: 41, what: "scene 3 vertical clip", state: "queued", credits: 10 }], ahead: 3 },
 ];
+
+test("characters are counted as the server counts them", () => {
+  const queue = (/** @type {string} */ what) => JSON.stringify({ type: "queue", jobs: [{ id: 1, what, state: "queued" }] });
+  assert.equal(parseFromServer(queue("🎬".repeat(80))).jobs.length, 1);
+  assert.throws(() => parseFromServer(queue("🎬".repeat(81))), Malformed);
+  assert.throws(() => parseFromServer(queue("x".repeat(81))), Malformed);
+});
 
 for (const message of GOOD) {
   test(`a ${message.type} is read as it was sent`, () => {

@@ -202,14 +202,13 @@ _NEXT: list[State] = [
     {"id": 43, "what": "scene 4 vertical clip", "state": "queued", "credits": 10},
     {"id": 44, "what": "scene 5 vertical clip", "state": "queued", "credits": 10},
 ]
-#: The two halves of docs/panel.png: at work, and asking. Calls as the worker names them (flow_api.js).
-_CLIP: State = {**_CALL, "what": "clip from a picture"}
+#: The two halves of docs/panel.png: at work, and asking.
 README: tuple[State, State] = (
-    connected(calls=[_CLIP], queue={"jobs": _NEXT}),
+    connected(calls=[_CALL], queue={"jobs": _NEXT}),
     connected(
         ask=True,
-        approvals=[{**APPROVAL, "what": "clip from a picture"}],
-        calls=[{**_CLIP, "phase": "asking", "since": NOW - 8000}],
+        approvals=[APPROVAL],
+        calls=[{**_CALL, "phase": "asking", "since": NOW - 8000}],
         queue={"jobs": _NEXT},
     ),
 )

@@ -166,7 +166,9 @@ async def test_a_paid_call_carries_reference_profile_price_and_captcha(
     channel: ScriptedChannel, provider: FlowProvider
 ):
     channel.on("video.start", ok("video.start", golden("video_submit_reply")))
-    submission = await provider.submit(VIDEO, REF, PROFILE)
+    named = VIDEO.model_copy(update={"what": "scene 3 vertical clip"})
+    submission = await provider.submit(named, REF, PROFILE)
+    assert "what" not in named.model_dump(), "it is not kept"
     assert (submission.remote_id, submission.credits_after) == (MID, 976)
     (asked,) = channel.asked
     assert asked.options == {
@@ -174,6 +176,7 @@ async def test_a_paid_call_carries_reference_profile_price_and_captcha(
         "captcha": "VIDEO_GENERATION",
         "paid": True,
         "credits": 12,
+        "what": "scene 3 vertical clip",
         "timeout_s": 90.0,
         "id": REF,
         "instance": PROFILE,

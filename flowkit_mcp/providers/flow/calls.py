@@ -265,9 +265,13 @@ class Calls:
                 return None
             raise answered.error from None
 
-    async def pay(self, ask: Ask[Any], *, client_ref: str, via: str | None, credits: int) -> Result:
+    async def pay(
+        self, ask: Ask[Any], *, client_ref: str, via: str | None, credits: int, what: str = ""
+    ) -> Result:
         """The one call that may cost. Raises NotConnected only if nothing was sent."""
-        return await self._send(ask, paid=True, credits=credits, id=client_ref, instance=via)
+        return await self._send(
+            ask, paid=True, credits=credits, what=what, id=client_ref, instance=via
+        )
 
     async def free(self, ask: Ask[T], *, instance: str | None = None) -> T:
         """Raises ProviderError, also where Flow refuses."""

@@ -29,6 +29,7 @@ class Channel(Protocol):
         captcha: str | None = None,
         paid: bool = False,
         credits: int = 0,
+        what: str = "",
         timeout_s: float,
         id: str | None = None,
         instance: str | None = None,

@@ -180,7 +180,11 @@ class FlowProvider:
         call = await submission.prepare(self._calls, brief, seeds, via)
         try:
             result = await self._calls.pay(
-                call.ask, client_ref=client_ref, via=via, credits=brief.credits
+                call.ask,
+                client_ref=client_ref,
+                via=via,
+                credits=brief.credits,
+                what=brief.what,
             )
             accepted = submission.read(
                 result,
