@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from flowkit_mcp.domain.models import Asset
+from flowkit_mcp.domain.models import Asset, Gate
 from flowkit_mcp.errors import FlowKitError, MediaError, NotConnected
 from flowkit_mcp.providers.base import Done, Provider, RemoteMedia
-from flowkit_mcp.store import jobs, takes
+from flowkit_mcp.store import jobs, operations, takes
 from flowkit_mcp.work.workshop import Workshop, log
 
 GONE = "{path} is gone from the library, and {why}"
@@ -40,11 +40,18 @@ class Restorer:
                     why = "the browser through which it can be fetched again is not connected"
                 elif provider.account_label != known.account:
                     why = f"only the account {known.account!r} can fetch it again"
+                elif await self._blocked(provider):
+                    why = "Flow may not be asked for it now; status says what has to be done first"
                 elif (media := await self._seen(provider, known, asset)) is None:
                     why = "Flow does not have it any more"
                 else:
                     return await self._bring(provider, asset, media)
             raise MediaError(GONE.format(path=asset.path, why=why), hint=HINT)
+
+    async def _blocked(self, provider: Provider) -> bool:
+        """Behind a pause what is paid for is still read; behind this gate nothing is."""
+        state = await operations.provider_state(self._shop.db, provider.name)
+        return state is not None and state.gate is Gate.BLOCKED
 
     async def in_use(self, may_ask: Callable[[], Awaitable[bool]]) -> int:
         """Fetch what is selected and missing, as far as it can be had and asked for; how many files came home.

@@ -233,6 +233,27 @@ async def test_a_film_whose_clip_is_gone_is_joined_all_the_same(
     assert digest(clip) == asset.sha256
 
 
+@pytest.mark.parametrize(("gate", "asked"), [(Gate.BLOCKED, False), (Gate.PAUSED, True)])
+async def test_a_film_that_needs_a_lost_clip_asks_flow_only_where_it_may_be_read(
+    kit: FlowKit, provider: FakeProvider, gate: Gate, asked: bool
+) -> None:
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    good(await scene.execute_generate_video(H))
+    _, clip = await file_of(kit, scene, "video")
+    clip.unlink()
+    async with kit.db.transaction() as tx:
+        await operations.set_gate(
+            tx, provider.name, gate, now=kit.clock.now(), reason="HUMAN_CHECK_REQUIRED"
+        )
+    provider.polled.clear()
+    result = await (await (await Video.get(kit, scene.video.id)).merge(H)).result(60)
+    assert bool(provider.polled) == result.success == clip.is_file() == asked
+    if not asked:
+        assert result.error is not None and "status says what has to be done" in result.error
+
+
 async def test_what_nobody_has_any_more_is_named_with_what_to_do(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
