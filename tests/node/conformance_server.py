@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import conformance_rounds
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Audio, Context, Image
 from mcp.server.mcpserver.exceptions import ToolError
@@ -180,6 +181,7 @@ def overlaid(settings: Settings) -> Server:
     _tools(server)
     _resources(server)
     _prompts(server)
+    conformance_rounds.install(server)
 
     async def set_level(_ctx: Any, _params: SetLevelRequestParams) -> EmptyResult:
         return EmptyResult()
