@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import crash_world
 import pytest
 from crash_world import Kind, World, build
+from tally import Tally
 
 import flowkit_mcp.work
 from flowkit_mcp.domain.models import JobState, OperationState
@@ -170,3 +174,21 @@ def test_killed_again_and_again_on_the_way_a_clip_is_still_paid_once(copy: Copy)
     world.check_files(left)
     assert left.job.state is JobState.SUCCEEDED
     assert len(world.charges) == len(left.takes) == 1
+
+
+def test_the_line_at_the_end_tells_what_was_paid_twice_and_what_was_lost(
+    copy: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the provider's ledger: whatever the program itself has noted, and whatever a test would have asserted."""
+    tally = Tally()
+    monkeypatch.setattr(crash_world, "TALLY", tally)
+    world = copy("image")
+    world.killed_at("fetched")
+    world.worked()
+    assert str(tally) == "1 kills, 0 faults, 1 jobs: 0 double charges, 0 lost results"
+    paid = world.ledger.read_text(encoding="utf-8")
+    world.ledger.write_text(paid + paid, encoding="utf-8")
+    with contextlib.closing(sqlite3.connect(world.library / ".flowkit" / "flowkit.db")) as db, db:
+        db.execute("UPDATE take SET job_id = NULL WHERE job_id = ?", (world.job,))
+    world.worked()
+    assert (tally.double, tally.lost) == (1, 1)
