@@ -40,7 +40,10 @@ async def run_local(shop: Workshop, job: Job) -> None:
 async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
     clips = [await takes.take(shop.db, id) for id in request.clip_take_ids]
     restorer = Restorer(shop)
-    assets = [await restorer.here(await takes.asset(shop.db, clip.asset_id)) for clip in clips]
+    assets = [
+        await restorer.here(await takes.asset(shop.db, clip.asset_id), as_recorded=True)
+        for clip in clips
+    ]
     project = await catalog.project(shop.db, request.project_id)
     video = await catalog.video(shop.db, request.video_id)
     number = await takes.next_render_number(shop.db, video.id, request.orientation)
@@ -131,7 +134,7 @@ async def _merge(shop: Workshop, job: Job, request: Merge) -> None:
 async def _cut_frame(shop: Workshop, job: Job, request: LastFrame) -> None:
     """The picture is a take made from the clip; it is handed to Flow when something is made from it."""
     clip = await takes.take(shop.db, request.clip_take_id)
-    source = await Restorer(shop).here(await takes.asset(shop.db, clip.asset_id))
+    source = await Restorer(shop).here(await takes.asset(shop.db, clip.asset_id), as_recorded=True)
     project = await catalog.project(shop.db, request.project_id)
     video = await catalog.kept_video(shop.db, request.video_id)
     scene = await catalog.scene(shop.db, request.scene_id)

@@ -1,9 +1,15 @@
-"""Media whose file is gone from the library while Flow still has them: looked up and fetched again, free."""
+"""Media whose file is gone from the library, or is no longer what was recorded, while Flow still has them.
+
+They are looked up and fetched again, free. What lies under their name is never touched: what comes home gets the
+next free one.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from flowkit_mcp.domain.models import Asset, Gate
 from flowkit_mcp.errors import FlowKitError, MediaError, NotConnected
@@ -12,6 +18,7 @@ from flowkit_mcp.store import jobs, operations, takes
 from flowkit_mcp.work.workshop import Workshop, log
 
 GONE = "{path} is gone from the library, and {why}"
+CHANGED = "{path} is not what was recorded: its content has changed on the disk, and {why}"
 HINT = "Put the file back, select another take, or generate it again."
 
 
@@ -22,15 +29,21 @@ class Restorer:
         self._shop = workshop
         self._one_by_one = workshop.fetching
 
-    async def here(self, asset: Asset) -> Asset:
+    async def here(self, asset: Asset, *, as_recorded: bool = False) -> Asset:
         """The asset with its file in place.
 
+        as_recorded: its content has to be that of its hash, too, so that no flipped bit goes into a film unseen.
+
         Raises:
-            MediaError: it is gone, and Flow does not have it any more or cannot be asked now.
+            MediaError: it is gone (or another), and Flow does not have it any more or cannot be asked now.
         """
         async with self._one_by_one:
-            if self._shop.media.absolute(asset.path).is_file():
-                return asset
+            told = GONE
+            file = self._shop.media.absolute(asset.path)
+            if file.is_file():
+                if not as_recorded or await asyncio.to_thread(_is, file, asset.sha256):
+                    return asset
+                told = CHANGED
             why = "it came from nowhere that could be asked for it again"
             for known in await takes.remotes(self._shop.db, asset.id):
                 provider = self._shop.providers.get(known.provider)
@@ -42,11 +55,11 @@ class Restorer:
                     why = f"only the account {known.account!r} can fetch it again"
                 elif await self._blocked(provider):
                     why = "Flow may not be asked for it now; status says what has to be done first"
-                elif (media := await self._seen(provider, known, asset)) is None:
+                elif (media := await self._seen(provider, known, asset, told)) is None:
                     why = "Flow does not have it any more"
                 else:
                     return await self._bring(provider, asset, media)
-            raise MediaError(GONE.format(path=asset.path, why=why), hint=HINT)
+            raise MediaError(told.format(path=asset.path, why=why), hint=HINT)
 
     async def _blocked(self, provider: Provider) -> bool:
         """Behind a pause what is paid for is still read; behind this gate nothing is."""
@@ -70,7 +83,7 @@ class Restorer:
         return brought
 
     async def _seen(
-        self, provider: Provider, known: takes.Remote, asset: Asset
+        self, provider: Provider, known: takes.Remote, asset: Asset, told: str
     ) -> RemoteMedia | None:
         """A fresh address: those of last time have expired. Whoever asks need not be who made it."""
         id, project = known.remote_id, known.remote_project_id
@@ -78,7 +91,7 @@ class Restorer:
         try:
             seen = (await provider.poll([id], asset.media, lies_in)).get(id)
         except NotConnected as error:
-            raise MediaError(GONE.format(path=asset.path, why=error.message), hint=HINT) from error
+            raise MediaError(told.format(path=asset.path, why=error.message), hint=HINT) from error
         return seen.media if isinstance(seen, Done) else None
 
     async def _bring(self, provider: Provider, asset: Asset, media: RemoteMedia) -> Asset:
@@ -96,7 +109,7 @@ class Restorer:
             for job_id in await takes.jobs_of(tx, asset.id):
                 same = again.sha256 == asset.sha256
                 await jobs.log(tx, job_id, "fetched_again", now, path=again.path, same=same)
-        log.info("%s was gone and is here again", again.path)
+        log.info("%s is here again", again.path)
         return again
 
 
@@ -108,3 +121,12 @@ async def missing(shop: Workshop) -> list[Asset]:
         return [asset for asset in found if not shop.media.absolute(asset.path).is_file()]
 
     return await asyncio.to_thread(gone)
+
+
+def _is(file: Path, sha256: str) -> bool:
+    """Whether a file has this content. Blocking."""
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == sha256
+    except OSError:
+        return False  # it cannot be read, or went a moment ago

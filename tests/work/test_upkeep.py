@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sqlite3
 from pathlib import Path
 
@@ -268,6 +269,47 @@ async def test_what_nobody_has_any_more_is_named_with_what_to_do(
     assert result.error is not None and asset.path in result.error
     assert result.error.startswith("MEDIA_ERROR: ") and "generate it again" in result.error
     assert not clip.exists() and not list(clip.parent.glob(".*.part"))
+
+
+def flip_a_bit(clip: Path) -> bytes:
+    """In the middle of its picture, keeping size and time: nothing but its content tells."""
+    data, times = bytearray(clip.read_bytes()), clip.stat()
+    data[len(data) // 2] ^= 0x10
+    clip.write_bytes(data)
+    os.utime(clip, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return bytes(data)
+
+
+async def test_a_clip_with_a_flipped_bit_is_fetched_again_before_it_is_joined(
+    kit: FlowKit, provider: FakeProvider
+) -> None:
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    good(await scene.execute_generate_video(H))
+    asset, clip = await file_of(kit, scene, "video")
+    flipped = flip_a_bit(clip)
+    good(await (await (await Video.get(kit, scene.video.id)).merge(H)).result(60))
+    again, home = await file_of(kit, scene, "video")
+    assert again.sha256 == asset.sha256 == digest(home) and home != clip
+    assert clip.read_bytes() == flipped, "what lies there is left alone"
+    assert not list(clip.parent.glob(".*.part"))
+
+
+async def test_a_clip_with_a_flipped_bit_that_nobody_has_is_named_and_gives_no_film(
+    kit: FlowKit, provider: FakeProvider
+) -> None:
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(H))
+    good(await scene.execute_generate_video(H))
+    asset, clip = await file_of(kit, scene, "video")
+    flip_a_bit(clip)
+    provider.ledger.clear()
+    result = await (await (await Video.get(kit, scene.video.id)).merge(H)).result(60)
+    assert result.error is not None and f"{asset.path} is not what was recorded" in result.error
+    assert "generate it again" in result.error
+    assert not list(clip.parent.parent.rglob("*film*.mp4")) and not result.render_id
 
 
 async def test_a_picture_to_be_handed_over_is_fetched_again_first(
