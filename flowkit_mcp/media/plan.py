@@ -26,6 +26,8 @@ _K = TypeVar("_K", bound=Hashable)
 _LEAST_COPY = 8
 #: A longer piece would keep the other workers waiting at the end.
 _LONGEST_PIECE = 10 * FPS
+#: No longer than this, a piece is an edge beside what is copied.
+_EDGE = 4 * FPS
 _SHORT_SIDE = {Profile.P720: 720, Profile.P1080: 1080, Profile.P2160: 2160}
 
 
@@ -101,7 +103,11 @@ class Piece:
 
 @dataclass(frozen=True)
 class Format:
-    """What the film's picture is. `parameter_id` is free of those of the copied clips."""
+    """What the film's picture is. `parameter_id` is free of those of the copied clips.
+
+    `edges`: all that is encoded are short pieces beside copied ones (they share one parameter set, so it is either
+    of the two for all of them).
+    """
 
     width: int
     height: int
@@ -109,6 +115,7 @@ class Format:
     parameter_id: int
     crop: bool = False
     editor: bool = False
+    edges: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,6 +214,7 @@ def make_plan(
         found = found or _differs(shot.clip, stream)
         following = shots[index + 1] if index + 1 < len(shots) else None
         reasons.append((*found, *splitter.add(shot, following, whole=bool(found))))
+    pieces = tuple(splitter.pieces())
     return Plan(
         format=Format(
             *size,
@@ -214,9 +222,11 @@ def make_plan(
             next(n for n in range(1, 32) if n not in taken),
             crop=cut.mixed is Mixed.CROP,
             editor=cut.profile is Profile.EDITOR,
+            edges=any(piece.copied for piece in pieces)
+            and all(piece.copied or piece.frames <= _EDGE for piece in pieces),
         ),
         timeline=timeline,
-        pieces=tuple(splitter.pieces()),
+        pieces=pieces,
         reasons=tuple(reasons),
     )
 
