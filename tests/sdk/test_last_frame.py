@@ -174,13 +174,29 @@ async def test_flow_does_not_enlarge_a_frame_that_it_did_not_make(
         await second.plan_image_upscale(H)
 
 
-async def test_a_damaged_clip_ends_the_job_with_its_reason(scenes: tuple[Scene, Scene]) -> None:
+async def test_a_damaged_clip_is_fetched_again_before_its_frame_is_cut(
+    scenes: tuple[Scene, Scene],
+) -> None:
     first, second = scenes
     clip = (await first.orientation_slot(H)).video.path
     assert clip is not None
     clip.write_bytes(b"not a clip")
     result = await second.execute_generate_image(H, last_frame=True)
+    assert result.success, result.error
+    assert clip.read_bytes() == b"not a clip", "what lies there is left alone"
+
+
+async def test_a_damaged_clip_that_nobody_has_ends_the_job_with_its_reason(
+    scenes: tuple[Scene, Scene], provider: FakeProvider
+) -> None:
+    first, second = scenes
+    clip = (await first.orientation_slot(H)).video.path
+    assert clip is not None
+    clip.write_bytes(b"not a clip")
+    provider.ledger.clear()
+    result = await second.execute_generate_image(H, last_frame=True)
     assert not result.success and (result.error or "").startswith("MEDIA_ERROR")
+    assert "is not what was recorded" in (result.error or "")
     assert await filled(second) is None
 
 
