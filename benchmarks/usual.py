@@ -75,8 +75,12 @@ async def normalise_each(ffmpeg: Path, clips: Sequence[Path], to: Path) -> None:
 
 async def moviepy(python: Path, clips: Sequence[Path], to: Path) -> None:
     """moviepy in an environment of its own: it wants an older Pillow than FlowKit."""
+    # It leaves a sound file in the folder it runs in while it works.
+    program = python.absolute() if python.parent.name else python
     process = await asyncio.create_subprocess_exec(
-        *(str(python), "-c", _MOVIEPY, str(to), *map(str, clips)), stdin=asyncio.subprocess.DEVNULL
+        *(str(program), "-c", _MOVIEPY, str(to), *map(str, clips)),
+        stdin=asyncio.subprocess.DEVNULL,
+        cwd=to.parent,
     )
     if await process.wait() != 0:
         sys.exit("moviepy failed")
