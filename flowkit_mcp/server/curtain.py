@@ -36,6 +36,7 @@ PATIENCE_S = 1.0
 #: The answer to the handshake is on its way before the loading takes the processor.
 PAUSE_S = 0.02
 _AT_ONCE = frozenset({"initialize", "ping"})
+_DISCOVER = "server/discover"
 #: Served by the whole server and told of in the handshake; nobody gets through to these stand-ins.
 _PROMISED = {
     "resources/subscribe": SubscribeRequestParams,
@@ -75,6 +76,10 @@ class Curtain:
         try:
             await asyncio.shield(self.raise_())
         except FlowKitError as error:  # e.g. a library of a newer version: the client can show that
+            if (
+                ctx.method == _DISCOVER
+            ):  # but not from here: it would go on to try an older handshake
+                return await call_next(ctx)
             raise MCPError(INTERNAL_ERROR, str(error)) from error
         for one in reversed(self._more):
             call_next = partial(one, call_next=call_next)
