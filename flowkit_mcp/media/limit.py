@@ -28,15 +28,18 @@ def loud_spans(
 ) -> list[tuple[int, int]]:
     """Where samples reach `above_db` dBFS in the sound from film sample `start` to `end`, with room around."""
     chain = Chain([("silencedetect", f"noise={above_db:.3f}dB:duration={_MOMENT_S}")])
-    edges: list[tuple[str, float]] = []
+    edges: list[tuple[float, str]] = []
 
     def note(frames: Iterable[Any]) -> None:
         for frame in frames:
             told: dict[str, str] = frame.metadata
-            # In one frame an earlier silence ends before the next one begins.
-            for kind in ("end", "start"):
-                if (moment := told.get(f"lavfi.silence_{kind}")) is not None:
-                    edges.append((kind, float(moment)))
+            of_frame = [
+                (float(told[key]), kind)
+                for kind in ("start", "end")
+                if (key := f"lavfi.silence_{kind}") in told
+            ]
+            # One frame can tell of a silence that it ends, too; it is too short for two of a kind.
+            edges.extend(sorted(of_frame))
 
     for part in parts:
         for at in range(0, len(part), _SIZE):
@@ -44,7 +47,7 @@ def loud_spans(
     note(chain.end())
     found: list[tuple[int, int]] = []
     loud_from: float | None = 0.0
-    for kind, moment in edges:
+    for moment, kind in edges:
         if kind == "end":
             loud_from = moment
         elif loud_from is not None:

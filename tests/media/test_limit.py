@@ -44,6 +44,7 @@ def _parts(sound: bytes, samples: int) -> list[bytes]:
         pytest.param([(1.0, 1.1)], id="one in the middle"),
         pytest.param([(0.0, 0.05), (2.43, 2.5)], id="at both ends"),
         pytest.param([(0.5, 0.6), (0.75, 0.8), (1.9, 1.91)], id="two close together and one apart"),
+        pytest.param([(0.5, 0.62), (0.75, 1.4)], id="a pause found and over within one block"),
     ],
 )
 @pytest.mark.parametrize("at_a_time", [48_000, 1_111])
@@ -68,8 +69,9 @@ def test_limiting_only_loud_moments_is_limiting_everything(bursts, at_a_time):
 
 
 def test_every_loud_sample_lies_well_inside_a_span():
-    bursts = [(0.31, 0.32), (1.2, 1.5)]
-    sound = _sound(2.0, bursts)
+    # Pauses of 100 to 200 ms at every place of a block.
+    bursts = [(0.3 + 0.157 * turn, 0.3 + 0.157 * turn + 0.02) for turn in range(11)]
+    sound = _sound(4.0, bursts)
     samples = len(sound) // BYTES
     spans = with_room(loud_spans(_parts(sound, 9_600), -4.0, 0, samples), samples)
     values = array.array("f", sound)
