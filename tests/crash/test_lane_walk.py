@@ -146,10 +146,13 @@ class Walk:
 
     def _calm_down(self) -> None:
         """No more kills: all that was ordered ends."""
-        self._serve()
         deadline = time.monotonic() + CALM_S
         while left := self._world.unfinished():
-            assert time.monotonic() < deadline, [(job.id, job.state, job.message) for job in left]
+            self._reap()  # a bomb that was taken before it could be disarmed may still kill
+            self._serve()
+            told = [(job.id, job.state, job.message) for job in left]
+            alive = [name for name, server in self._servers.items() if server.exitcode is None]
+            assert time.monotonic() < deadline, (told, alive, self._leader())
             self._world.answer_questions()
             self._world.ask(_reopen)
             time.sleep(0.2)
