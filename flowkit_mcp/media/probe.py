@@ -239,7 +239,7 @@ def _opened(path: Path, look: bool) -> Any:
     import av  # late: as above
 
     more = _lenient(av.__version__)
-    if not look:
+    if not look and av.__version__.startswith("18."):  # 19 dropped this argument, too
         # Of the first stream only: a sound track's form cannot be learned this way.
         more["stream_options"] = [{"skip_frame": "all"}]
     with contextlib.suppress(ValueError):  # PyAV's, for a header without any stream
