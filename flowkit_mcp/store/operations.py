@@ -152,6 +152,12 @@ async def detach(tx: Tx, op: Operation) -> None:
     await tx.update("operation", op.id, remote_id=None, submitted_at=None)
 
 
+async def give_back_id(tx: Tx, op: Operation, accepted_as: str) -> None:
+    """Of an accepted call: the media id that a person gave is nothing, so it has its own again."""
+    notes = {k: v for k, v in (op.reply or {}).items() if k not in ("resolved", "accepted_as")}
+    await tx.update("operation", op.id, remote_id=accepted_as, reply=json.dumps(notes))
+
+
 async def settle(
     tx: Tx,
     op: Operation,

@@ -34,7 +34,8 @@ class Back:
 
         What was noted since the last look by a clock that was ahead lies that far in the future. What was noted
         earlier is ahead as that look was: not at all, if the clock was only set forward and back again in between. So
-        pauses stay as long as they are. Beyond what anything waits for, it is now.
+        pauses stay as long as they are, but for one that was longer than the jump: it looks like one noted by the
+        clock that was ahead, and ends early. Beyond what anything waits for, it is now.
         """
         if at <= now:
             return at
@@ -85,6 +86,7 @@ class Jumps:
 
     async def at_the_start(self) -> None:
         """The clock may have been set while nobody worked: history that lies in the future tells."""
+        self._watched.back()  # while others led it was theirs to pull what waits; not twice
         latest = await jobs.latest_event(self._shop.db)
         ahead = 0 if latest is None else latest - self._shop.clock.now()
         if ahead >= NOTICED_MS:

@@ -176,8 +176,21 @@ class Recorder:
                     tx, job, JobState.WAITING, "looked", run_at=later, attempts=job.attempts + 1
                 )
                 return
-            await shop.doubt(tx, job, op, f"Flow does not know media id {op.remote_id!r}")
-            await operations.detach(tx, op)
+            why = f"Flow does not know media id {op.remote_id!r}"
+            accepted_as = (op.reply or {}).get("accepted_as")
+            if accepted_as is None:
+                await shop.doubt(tx, job, op, why)
+                await operations.detach(tx, op)
+                return
+            await operations.give_back_id(tx, op, accepted_as)
+            await shop.move(
+                tx,
+                job,
+                JobState.NEEDS_ATTENTION,
+                "needs_attention",
+                reason="STUCK",
+                message=STUCK.format(why=_sentence(why), credits=op.credits_estimate),
+            )
 
     async def _reply_lost(self, job: Job, op: Operation) -> None:
         """Its media were on this disk alone. What never costs is made again, once (docs/decisions/0012)."""

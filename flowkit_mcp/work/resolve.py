@@ -83,10 +83,14 @@ async def _carry_out(
         await jobs.give_up(tx, job.id, now, counts(op))
     elif action == "attach" and op is not None and media_id:
         await _not_known_already(tx, op, media_id)
+        if op.state is OperationState.SUBMITTED:  # no doubt about this one, whatever is attached
+            reply.setdefault("accepted_as", op.remote_id)
         await operations.submitted(
-            tx, op, remote_id=media_id, credits_after=None, now=now, reply=reply
+            tx, op, remote_id=media_id, credits_after=op.credits_after, now=now, reply=reply
         )
-        await jobs.transition(tx, job.id, JobState.WAITING, now=now, event="attached", run_at=now)
+        await jobs.transition(
+            tx, job.id, JobState.WAITING, now=now, event="attached", run_at=now, attempts=0
+        )
     elif action == "submit_again" and op is not None and op.state is OperationState.UNKNOWN:
         await operations.settle(tx, op, OperationState.VOID, now=now, reply=reply)
         await jobs.transition(

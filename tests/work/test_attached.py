@@ -77,3 +77,42 @@ async def test_giving_up_says_what_the_books_say(kit: FlowKit, scene: Scene) -> 
     assert row.state is JobState.FAILED
     assert row.message == "given up on request; the call may have been charged (12 credits)"
     assert (await kit.status()).spent_credits == 12
+
+
+async def test_of_an_accepted_call_a_wrong_id_makes_no_doubt(
+    kit: FlowKit, provider: FakeProvider, scene: Scene
+) -> None:
+    """What Flow accepted stays known, and in the books, whatever is attached to it."""
+    provider.script, provider.can_look_up = [], True
+    provider.looks_until_done, provider.stuck = 3, "it does not run"
+    job = await scene.generate_video(H, mode="start")
+    assert (await kit.wait(job.id, 10)).reason == "STUCK"
+    accepted = provider.ledger[-1].remote_id
+    for wrong in ("no-such-thing", "nor-this"):
+        await kit.resolve(job.id, "attach", wrong)
+        row = await kit.wait(job.id, 10)
+        assert (row.state, row.reason) == (JobState.NEEDS_ATTENTION, "STUCK")
+        assert f"does not know media id {wrong!r}" in (row.message or "")
+        assert "counts as charged (12 credits)" in (row.message or "")
+        op = await operations.live_operation(kit.db, job.id)
+        assert op is not None and (op.state, op.remote_id) == (OperationState.SUBMITTED, accepted)
+    assert accepted in {remote for _, remote, _ in await operations.proven(kit.db, "flow", "fake")}
+    provider.looks_until_done, provider.stuck = 1, None
+    await kit.resolve(job.id, "look_again")
+    good(await job.result(20))
+    assert provider.submits == 2 and provider.charged == (await kit.status()).spent_credits == 12
+
+
+async def test_what_is_paid_for_once_more_after_a_wrong_id_is_in_the_books_twice(
+    kit: FlowKit, provider: FakeProvider, scene: Scene
+) -> None:
+    provider.script, provider.can_look_up = [], True
+    provider.looks_until_done, provider.stuck = 3, "it does not run"
+    job = await scene.generate_video(H, mode="start")
+    await kit.wait(job.id, 10)
+    await kit.resolve(job.id, "attach", "no-such-thing")
+    await kit.wait(job.id, 10)
+    provider.looks_until_done, provider.stuck = 1, None
+    await kit.resolve(job.id, "submit_again")
+    good(await job.result(20))
+    assert provider.charged == (await kit.status()).spent_credits == 24

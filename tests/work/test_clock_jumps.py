@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import pytest
 from fake_provider import FakeProvider
@@ -169,6 +170,7 @@ async def test_a_clock_set_forward_and_farther_back_between_two_looks_holds_noth
 
     def set_clock(step: str) -> None:
         if step == "operation_saved" and provider.submits == 2:  # before the loop has looked again
+            provider.connected = False  # and the clip does not end meanwhile
             clock.ahead_ms = next(times)
 
     async with FlowKit.open(settings, provider=provider, clock=clock, on_step=set_clock) as kit:
@@ -181,11 +183,13 @@ async def test_a_clock_set_forward_and_farther_back_between_two_looks_holds_noth
             noted = kit.clock.now() + 60_000
             await tx.run("UPDATE job SET run_at = :at WHERE id = :id", at=noted, id=job.id)
             clock.ahead_ms = next(times)
+        kit._wake()
         async with asyncio.timeout(20):
             while (await jobs.job(kit.db, job.id)).run_at == noted:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
-        row = await jobs.job(kit.db, job.id)
-        assert row.state.final or row.run_at <= kit.clock.now() + 60_000
+        assert (await jobs.job(kit.db, job.id)).run_at <= kit.clock.now() + 60_000
+        provider.connected = True
+        kit._wake()
 
 
 async def test_one_time_beyond_all_waits_is_due_now_and_the_others_stay(
@@ -198,7 +202,8 @@ async def test_one_time_beyond_all_waits_is_due_now_and_the_others_stay(
         waiting = await scene.generate_video(H)
         await _until_it_waits(kit, waiting.id)
         before = await jobs.job(kit.db, waiting.id)
-        stray = await scene.generate_video(H, new_take=True, seed=7)
+        # of another model: this one's quota holds all of its jobs
+        stray = await scene.generate_image(H, new_take=True, seed=7)
         assert (await kit.wait(stray.id, 20)).state is JobState.SUCCEEDED
         far = kit.clock.now() + FARTHEST_MS + HOUR_MS
         pause = kit.clock.now() + HOUR_MS
@@ -269,3 +274,26 @@ def test_patience_believes_neither_clock_alone() -> None:
     assert patience.age_s(8, 3600) == 0
     assert patience.age_s(7, -3600) == 5, "sent by a clock that was ahead: that one tells nothing"
     assert patience.age_s(9, -3600) == 0
+
+
+async def test_what_the_clock_did_before_a_process_led_shortens_no_pause(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    """It went back by an hour while another process led, who pulled along what waited then."""
+    clock = SetClock()
+    clock.ahead_ms = HOUR_MS
+    provider.script = []
+    async with AsyncExitStack() as first:
+        leader = await first.enter_async_context(FlowKit.open(settings, provider=provider))
+        scene = await prepared(leader)
+        async with FlowKit.open(settings, provider=provider, clock=clock) as follower:
+            clock.ahead_ms = 0
+            follower.clock.now()
+            provider.script = [QuotaUsedUp("tomorrow", retry_after_s=20 * 3600)]
+            job = await scene.generate_video(H)
+            await _until_it_waits(leader, job.id)
+            noted = (await jobs.job(leader.db, job.id)).run_at
+            await first.aclose()
+            other = await scene_of(follower)
+            good(await other.execute_generate_image(H))  # it leads, and has looked
+            assert (await jobs.job(follower.db, job.id)).run_at == noted
