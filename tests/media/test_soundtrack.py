@@ -48,13 +48,15 @@ async def test_clips_are_levelled_and_the_film_meets_its_loudness(make_clip, ffm
     assert result.report["loudness_lufs"] == pytest.approx(lufs, abs=0.3)
 
 
+@pytest.mark.parametrize("every", ["0.7", "0.157"], ids=["spikes far apart", "close together"])
 async def test_a_dynamic_film_is_limited_below_its_peak_and_still_meets_its_loudness(
-    make_clip, ffmpeg, tmp_path
+    every, make_clip, ffmpeg, tmp_path
 ):
+    spike = "0.03" if every == "0.7" else "0.004"
     spiky = make_clip(
         frames=120,
         size=SIZE,
-        sound="aevalsrc='0.03*sin(2600*t)+if(lt(mod(t,0.7),0.03),0.9*sin(5000*t),0)'",
+        sound=f"aevalsrc='0.03*sin(2600*t)+if(lt(mod(t,{every}),{spike}),0.9*sin(5000*t),0)'",
     )
     result = await merge([spiky], tmp_path / "film.mp4", ffmpeg=NO_FFMPEG)
     lufs, peak = loudness(ffmpeg, result.file.path)
