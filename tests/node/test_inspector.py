@@ -220,6 +220,9 @@ def test_every_prompt_that_is_listed_brings_a_skill(session: Session) -> None:
 def test_every_skill_that_is_listed_passes_the_inspectors_own_checks(session: Session) -> None:
     """Front matter, sizes and digests; the older era has no way to declare the extension, and the files alone."""
     if session.era == "legacy":
+        code, told = session.run("skills/list")
+        assert code != 0
+        assert "does not declare the io.modelcontextprotocol/skills extension" in told["error"]
         return
     skills = session.get("skills/list")["skills"]
     assert len(skills) == 7
