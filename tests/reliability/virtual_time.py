@@ -6,7 +6,6 @@ What runs in a thread (SQLite, files) takes no time of this clock, and it never 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import selectors
 import sys
 from collections.abc import Callable, Coroutine
@@ -48,6 +47,8 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
 def _unsent(fd: int) -> int:
     if sys.platform != "linux":
         return 0
+    import fcntl  # late: there is none on Windows
+
     try:
         return int.from_bytes(fcntl.ioctl(fd, SIOCOUTQNSD, b"\0\0\0\0"), sys.byteorder)
     except OSError:  # not a connection
