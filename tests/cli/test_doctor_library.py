@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import sys
@@ -146,3 +147,16 @@ def test_which_versions_of_sqlite_have_the_wal_reset_bug(version: str, has: bool
 async def test_this_sqlites_bug_is_told(settings: Settings) -> None:
     told = (await checks(settings))["database"].found
     assert ("WAL-reset bug" in told) is has_wal_reset_bug(sqlite3.sqlite_version)
+
+
+async def test_a_disk_that_is_nearly_full_is_told(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nearly_full(_: object) -> object:
+        return shutil._ntuple_diskusage(10**12, 10**12 - 10**9, 10**9)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr("flowkit_mcp.cli.doctor.shutil.disk_usage", nearly_full)
+    told = (await checks(settings))["library"]
+    assert (
+        told.verdict == "warning" and "only 0.9 GB free" in told.found and "make room" in told.next
+    )

@@ -77,6 +77,7 @@ async def test_giving_up_says_what_the_books_say(kit: FlowKit, scene: Scene) -> 
     assert row.state is JobState.FAILED
     assert row.message == "given up on request; the call may have been charged (12 credits)"
     assert (await kit.status()).spent_credits == 12
+    assert await operations.live_operation(kit.db, job.id) is None
 
 
 async def test_of_an_accepted_call_a_wrong_id_makes_no_doubt(
