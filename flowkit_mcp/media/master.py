@@ -35,6 +35,8 @@ _CLOSE_ENOUGH = 0.05
 #: Nearer than this is not worth encoding once more.
 _AUDIBLE = 0.15
 _ROUNDS = 3
+#: `alimiter` takes no less than 1/16.
+_LOWEST_CEILING = -24.0
 #: Peaks between samples can be so many dB above those of the samples.
 _BETWEEN_SAMPLES = 3.0
 #: The gain may still rise so many dB before it is looked again where the limiter has to work.
@@ -84,31 +86,42 @@ def master(
     tell = progress or _nobody
     treat = partial(_treated, sounds, samples, stop)
     settled = _settle(treat, samples, loudness)
-    parts, settings = list[_Part](), settled.settings
     tell(0.3)
-    check = loudness.on and settled.before is not None and not editor
-    aim = loudness
-    for _ in range(_ROUNDS):
+
+    def encode(settled: _Settled) -> _Encoded:
         settings = settled.settings
         parts = _in_parts(samples, partial(_encode, treat, samples, settings, stop, editor, tell))
-        if not check:
-            break
+        if not loudness.on or settled.before is None or editor:
+            return _Encoded(settled, parts)
         # A lossy encoder loses some noise, and its peaks are not those it was given: listen to it.
         coded = _in_turn(parts, partial(_decoded, stop, settings.spans))
         found = integrated(_joined(coded))
-        settled = replace(settled, after=found, blocks=_joined(coded))
         missing = 0.0 if found is None else loudness.target_lufs - found
         over = max(part.peak for part in coded) - loudness.true_peak_db if settings.limit else 0.0
-        if abs(missing) <= _AUDIBLE and over <= 0:
+        heard = replace(settled, after=found, blocks=_joined(coded))
+        return _Encoded(heard, parts, missing, max(0.0, over))
+
+    made = best = encode(settled)
+    aim = loudness
+    for _ in range(_ROUNDS - 1):
+        if made.good:
             break
-        if settings.ceiling_db is None:
-            again = replace(settings, gain_db=settings.gain_db + missing)
-            settled = replace(settled, settings=again)
-            continue
-        aim = aim.model_copy(update={"target_lufs": aim.target_lufs + missing})
-        ceiling = settings.ceiling_db - (over + 0.1 if over > 0 else 0.0)
-        again = replace(settings, gain_db=settings.gain_db + missing, ceiling_db=ceiling)
-        settled = _limited(treat, samples, aim, replace(settled, settings=again))
+        again = made.settled.settings.moved(gain_db=made.missing)
+        if again.limit:
+            again = again.moved(ceiling_db=-made.over - 0.1 if made.over else 0.0)
+            aim = aim.model_copy(update={"target_lufs": aim.target_lufs + made.missing})
+            made = encode(_limited(treat, samples, aim, replace(made.settled, settings=again)))
+        else:
+            made = encode(replace(made.settled, settings=again))
+        best = min(best, made, key=_Encoded.fault)
+    for _ in range(_ROUNDS):
+        if not best.over:
+            break
+        # Noise that comes out of the encoder above its own peak however it is limited: the loudness gives way.
+        down = -best.over - 0.1
+        lower = best.settled.settings.moved(gain_db=down, ceiling_db=down)
+        best = encode(replace(best.settled, settings=lower))
+    settled, settings, parts = best.settled, best.settled.settings, best.parts
     before, after = settled.before, settled.after
     tell(1.0)
     return Soundtrack(
@@ -150,6 +163,13 @@ class _Settings:
     def limit(self) -> bool:
         return self.ceiling_db is not None
 
+    def moved(self, *, gain_db: float = 0.0, ceiling_db: float = 0.0) -> _Settings:
+        """Up or down by so many dB, the ceiling no lower than the limiter can."""
+        ceiling = self.ceiling_db
+        if ceiling is not None:
+            ceiling = max(_LOWEST_CEILING, ceiling + ceiling_db)
+        return replace(self, gain_db=self.gain_db + gain_db, ceiling_db=ceiling)
+
     @property
     def volume(self) -> list[tuple[str, str]]:
         return [("volume", f"{self.gain_db:.4f}dB")] if self.gain_db else []
@@ -187,6 +207,24 @@ class _Part:
     peak: float = -120.0
     extradata: bytes | None = None
     loud: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """The film's sound encoded, and what is wrong with it: LU short of the loudness, dB above the peak."""
+
+    settled: _Settled
+    parts: list[_Part]
+    missing: float = 0.0
+    over: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        return abs(self.missing) <= _AUDIBLE and not self.over
+
+    def fault(self) -> tuple[bool, float]:
+        """Less is better: the peak comes before the loudness."""
+        return self.over > 0, abs(self.missing)
 
 
 def _settle(treat: _Treat, samples: int, loudness: Loudness) -> _Settled:

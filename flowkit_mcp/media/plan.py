@@ -26,8 +26,6 @@ _K = TypeVar("_K", bound=Hashable)
 _LEAST_COPY = 8
 #: A longer piece would keep the other workers waiting at the end.
 _LONGEST_PIECE = 10 * FPS
-#: No longer than this, a piece is an edge beside what is copied.
-_EDGE = 4 * FPS
 _SHORT_SIDE = {Profile.P720: 720, Profile.P1080: 1080, Profile.P2160: 2160}
 
 
@@ -105,8 +103,7 @@ class Piece:
 class Format:
     """What the film's picture is. `parameter_id` is free of those of the copied clips.
 
-    `edges`: all that is encoded are short pieces beside copied ones (they share one parameter set, so it is either
-    of the two for all of them).
+    `beside_copies`: part of the film is copied, and what is encoded must not be seen to differ from it.
     """
 
     width: int
@@ -115,7 +112,7 @@ class Format:
     parameter_id: int
     crop: bool = False
     editor: bool = False
-    edges: bool = False
+    beside_copies: bool = False
 
 
 @dataclass(frozen=True)
@@ -222,8 +219,7 @@ def make_plan(
             next(n for n in range(1, 32) if n not in taken),
             crop=cut.mixed is Mixed.CROP,
             editor=cut.profile is Profile.EDITOR,
-            edges=any(piece.copied for piece in pieces)
-            and all(piece.copied or piece.frames <= _EDGE for piece in pieces),
+            beside_copies=any(piece.copied for piece in pieces),
         ),
         timeline=timeline,
         pieces=pieces,

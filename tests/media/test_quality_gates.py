@@ -54,6 +54,18 @@ def grainy(ffmpeg, tmp_path_factory):
     return made
 
 
+@pytest.fixture(scope="module")
+def of_one_group(ffmpeg, tmp_path_factory):
+    """Eight seconds with one key picture, as cameras and other programs make them: a trim encodes all of it."""
+    path = tmp_path_factory.mktemp("group") / "one.mp4"
+    argv = [str(ffmpeg), "-v", "error", "-f", "lavfi", "-i", "mandelbrot=size=640x360:rate=24"]
+    tags = "setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709:range=tv"
+    argv += ["-vf", f"noise=alls=5:allf=t,format=yuv420p,{tags}", "-t", "8", "-c:v", "libx264"]
+    argv += ["-preset", "veryfast", "-crf", "23", "-g", "250", f"file:{path}"]
+    subprocess.run(argv, check=True, capture_output=True)
+    return path
+
+
 @pytest.fixture
 def spoken(ffmpeg, tmp_path):
     """1.3 s of a voice for the right ear only, so that beeps on the left stay countable."""
@@ -90,6 +102,18 @@ async def test_encoded_edges_of_crossfades_and_trims_are_as_good_as_the_eye_need
     assert copied and all(
         value == 99 for start, frames, _ in copied for value in found[start : start + frames]
     )
+
+
+async def test_a_long_edge_beside_a_copy_is_as_good_as_a_short_one(
+    grainy, of_one_group, ffmpeg, tmp_path
+):
+    clips, cut = [of_one_group, grainy[1]], Cut(trims=(Trim(clip=1, start_s=0.5),))
+    film = await merge(clips, tmp_path / "film.mp4", ffmpeg=ffmpeg, cut=cut)
+    assert film.plan["encoded_frames"] == 192 - 12
+    ideal = "[1:v]trim=start_frame=12,setpts=PTS-STARTPTS[one];[one][2:v]concat[ideal]"
+    found = worst_psnr(ffmpeg, film.file.path, ideal, clips)
+    assert len(found) == film.frames == 192 - 12 + 72
+    assert min(found) >= 44, sorted(found)[:5]
 
 
 async def test_every_flash_and_beep_of_sixty_clips_are_together_and_every_frame_is_in_its_place(

@@ -65,6 +65,17 @@ async def test_a_dynamic_film_is_limited_below_its_peak_and_still_meets_its_loud
     assert lufs == pytest.approx(-14, abs=0.3)
 
 
+async def test_noise_that_cannot_be_both_keeps_the_peak_and_its_loudness_is_told_as_it_is(
+    make_clip, ffmpeg, tmp_path
+):
+    noise = make_clip(frames=120, size=SIZE, sound="aevalsrc='1.6*(random(0)-0.5)*2'")
+    wish = Cut(loudness=Loudness(target_lufs=-9, true_peak_db=-9))
+    result = await merge([noise], tmp_path / "film.mp4", ffmpeg=NO_FFMPEG, cut=wish)
+    lufs, peak = loudness(ffmpeg, result.file.path)
+    assert peak <= -8.95
+    assert result.report["loudness_lufs"] == pytest.approx(lufs, abs=0.3)
+
+
 async def test_loudness_can_be_set_and_switched_off(make_clip, ffmpeg, tmp_path):
     clip = clip_at(make_clip, 0.2)
     quiet = await merge(

@@ -174,6 +174,10 @@ async def test_without_a_dialog_deleting_needs_the_persons_word_too(silent_talk:
     quote = text.split("approval='")[1].split("'")[0]
     await silent_talk.do("flow_library", **delete, approval=quote)
     assert silent_talk.provider.kept[-1].action == "delete_project"
+    again = await silent_talk.fail("flow_library", **delete, approval=quote)
+    assert f"{quote!r} is used up" in again  # good once, also for the very same call
+    actions = [request.action for request in silent_talk.provider.kept]
+    assert actions.count("delete_project") == 1
 
 
 async def test_while_flow_is_away_the_call_ends_in_time_and_its_job_goes_on(
