@@ -130,15 +130,15 @@ class QuietChromium:
         return (await self.send("Target.createTarget", url=url))["targetId"]
 
     async def open_panel(self) -> str:
-        """In a tab of its own."""
-        panel = await self.open(self.panel)
-        await self.loaded(panel, self.panel)
+        """In a tab of its own, opened anew while there is no extension yet: a package is installed after the start."""
+        while not await self.loaded(panel := await self.open(self.panel), self.panel):
+            await self.close(panel)
         return panel
 
     async def sign_in(self, page: str) -> str:
         """Open a page of Flow as somebody who is signed in."""
         tab = await self.open(f"https://accounts.google.com/signin?account=demo&continue={page}")
-        await self.loaded(tab, page)
+        assert await self.loaded(tab, page)
         return tab
 
     async def stop_worker(self, page: str) -> None:
@@ -171,13 +171,20 @@ class QuietChromium:
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
-    async def loaded(self, target: str, url: str) -> None:
-        """Until a page is there; asked again and again, since a session that listens would keep things awake."""
-        wanted = f"location.href === {json.dumps(url)} && document.readyState === 'complete'"
+    async def loaded(self, target: str, url: str) -> bool:
+        """Waits for a page; False: there is none at this address.
+
+        It is asked again and again, since a session that listens would keep things awake.
+        """
         while True:
             with contextlib.suppress(Refused):
-                if await self.evaluate(target, wanted):
-                    return
+                at = await self.evaluate(
+                    target, "document.readyState === 'complete' && location.href"
+                )
+                if at == url:
+                    return True
+                if at and at.startswith("chrome-error:"):
+                    return False
             await asyncio.sleep(0.05)
 
     async def pair(self, code: str) -> None:

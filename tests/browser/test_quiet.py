@@ -80,15 +80,24 @@ class Quiet:
     async def connected(self) -> None:
         await self.until(lambda host: host.flow and host.flow.signed_in)
 
-    async def revived_by_its_alarm(self) -> None:
-        """What had been under way may wake a stopped worker at once; then it is stopped again."""
-        loop, woken_s = asyncio.get_running_loop(), 0.0
-        while woken_s < 5:
+    async def at_rest(self) -> None:
+        """Until what a new link asks of Flow is over."""
+        seen = -1
+        while seen < len(self.calls()):
+            seen = len(self.calls())
+            await asyncio.sleep(2)
+
+    async def revived(self) -> None:
+        """A stopped worker comes back each time, and by its alarm where nothing that is under way wakes it before."""
+        loop = asyncio.get_running_loop()
+        for _ in range(6):
+            await self.at_rest()
             await self.browser.stop_worker(self.tab)
             await self.until(lambda host: host.flow is None)
             stopped = loop.time()
             await self.connected()
-            woken_s = loop.time() - stopped
+            if loop.time() - stopped >= 5:
+                return
 
     async def outage(self, least_s: float, knocks: int) -> None:
         """Nobody is there for so long, and until the extension has found that out so many times."""
@@ -129,9 +138,9 @@ async def quiet(folder: Path, packed: Packed | None = None) -> AsyncGenerator[Qu
 
 
 async def silence(folder: Path) -> None:
-    """A package: its worker is stopped and comes back by its alarm alone; then only its own pings are heard."""
+    """A package: its worker is stopped and comes back by itself; then only its own pings are heard."""
     async with quiet(folder, await pack(folder)) as at:
-        await at.revived_by_its_alarm()
+        await at.revived()
         assert at.host is not None
         before = at.host.profiles[0].since
         asked = len(at.calls())
