@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+import traceback
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Playwright, async_playwright, expect
@@ -29,16 +32,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def meanwhile(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Generator[dict[str, Future[None]]]:
-    """Long silences, which need no attention, run beside the other tests."""
+) -> Generator[Path]:
+    """Long silences, which need no attention, run beside the other tests, begun by the first worker that comes here.
+
+    The file gets what went wrong with them, and is there once they have ended.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "quiet"
+    ended = folder / "ended"
     wanted = [item for item in request.session.items if item.path.name == "test_quiet.py"]
     with ThreadPoolExecutor(1, "quiet") as pool:
-        if not wanted:
-            yield {}
-            return
-        both = wanted[0].module.both  # type: ignore[attr-defined]
-        folder = tmp_path_factory.mktemp("quiet")
-        yield {"quiet": pool.submit(asyncio.run, both(folder))}
+        try:
+            if wanted:
+                folder.mkdir()
+        except FileExistsError:
+            wanted = []
+        if wanted:
+            both = wanted[0].module.both  # type: ignore[attr-defined]
+            pool.submit(_to_its_end, both, folder, ended)
+        yield ended
+
+
+def _to_its_end(both: Callable[[Path], Coroutine[Any, Any, None]], folder: Path, to: Path) -> None:
+    try:
+        asyncio.run(both(folder))
+        wrong = ""
+    except BaseException:
+        wrong = traceback.format_exc()
+    part = to.with_suffix(".part")
+    part.write_text(wrong, encoding="utf-8")
+    part.rename(to)
 
 
 @pytest.fixture

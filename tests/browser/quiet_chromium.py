@@ -84,6 +84,8 @@ class QuietChromium:
             lambda: _Reader(browser), os.fdopen(read, "rb", 0)
         )
         try:
+            if packed:  # it is there before any page, as a person's is
+                await browser.close(await browser.open_panel())
             yield browser
         finally:
             with contextlib.suppress(OSError):
