@@ -1,8 +1,9 @@
 // A whole film by the TypeScript client of MCP: `node film.mjs ERA COMMAND...`, run where the client is installed.
-// Prints one line of JSON: the film, what the person was asked, the protocol's version.
+// Prints one line of JSON: the film, what the person was asked, the tasks that ended, what the server declared.
 
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
+import { TASKS, TaskTransport } from "./tasks.mjs";
 
 const require = createRequire(pathToFileURL(process.cwd() + "/"));
 const { Client } = await import(pathToFileURL(require.resolve("@modelcontextprotocol/client")));
@@ -14,7 +15,7 @@ const [era, command, ...args] = process.argv.slice(2);
 const asked = [];
 const client = new Client(
   { name: "film", version: "1" },
-  { capabilities: { elicitation: { form: {} } }, versionNegotiation: { mode: era } },
+  { capabilities: { elicitation: { form: {} }, extensions: { [TASKS]: {} } }, versionNegotiation: { mode: era } },
 );
 client.setRequestHandler("elicitation/create", async (request) => {
   asked.push(request.params.message);
@@ -39,7 +40,8 @@ async function makeAll(tool) {
   }
 }
 
-await client.connect(new StdioClientTransport({ command, args, env: process.env }));
+const transport = new TaskTransport(new StdioClientTransport({ command, args, env: process.env }));
+await client.connect(transport);
 while (!(await call("status")).ready) await call("wait", { max_wait_s: 1 });
 await call("create_project", { name: "Harbour", style: "ink and wash" });
 await call("add_character", { project: "Harbour", characters: [{ name: "Mai", description: "a girl" }] });
@@ -57,6 +59,12 @@ await call("merge", { video: "Lamp" });
 await settle();
 const { contents } = await client.readResource({ uri: "flowkit://video/Lamp" });
 const [film] = JSON.parse(contents[0].text).films;
-const version = client.getNegotiatedProtocolVersion?.() ?? null;
+const told = {
+  film: film.path,
+  asked,
+  tasks: transport.ended,
+  version: client.getNegotiatedProtocolVersion(),
+  declared: client.getServerCapabilities(),
+};
 await client.close();
-console.log(JSON.stringify({ film: film.path, asked, version }));
+console.log(JSON.stringify(told));

@@ -1,4 +1,7 @@
-"""The TypeScript client of MCP, which we did not write, makes a whole film over stdio in either era."""
+"""The TypeScript client of MCP, which we did not write, makes a whole film over stdio in either era.
+
+It declares tasks in both. The server has them in the newer era alone (docs/decisions/0016).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from film_by_tools import server
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
 
 CLIENT = "@modelcontextprotocol/client@2.4.0"
+TASKS = "io.modelcontextprotocol/tasks"
 
 
 @pytest.mark.parametrize(("era", "version"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
@@ -36,3 +40,12 @@ def test_a_film_by_the_typescript_client(tmp_path: Path, era: str, version: str)
     assert film.duration_s > 6
     assert told["asked"]
     assert all("credits" in question for question in told["asked"])
+    declared = told["declared"].get("extensions", {})
+    if version == "2026-07-28":
+        assert TASKS in declared
+        tools = {task.partition(".")[0] for task, _ in told["tasks"]}
+        assert tools == {"generate_image", "generate_video", "merge"}
+        assert max(looks for _, looks in told["tasks"]) > 1
+    else:
+        assert TASKS not in declared and "tasks" not in told["declared"]
+        assert told["tasks"] == []
