@@ -41,7 +41,7 @@ class FlowKitError(Exception):
     """Base of all FlowKit errors; its text is `CODE: what happened. What to do next.`
 
     `code` is stable and upper case, `message` says what happened, `hint` says what to do next,
-    `charged` says whether credits were taken.
+    `charged` says whether credits were taken; the message does not, `work/charge.py` puts it into words.
     """
 
     code: ClassVar[str] = "ERROR"
@@ -258,11 +258,6 @@ class OutcomeUnknown(ProviderError):
     code = "OUTCOME_UNKNOWN"
     default_hint = "Look into the Flow project, then call resolve_job."
     charged = "unknown"
-
-    def __init__(self, message: str, *, hint: str | None = None, reason: str | None = None) -> None:
-        if "charged" not in message:
-            message = f"{message.rstrip('. ')}; it may have been charged"
-        super().__init__(message, hint=hint, reason=reason)
 
 
 class MediaError(FlowKitError):

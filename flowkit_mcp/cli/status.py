@@ -27,7 +27,7 @@ async def looking(settings: Settings) -> AsyncGenerator[FlowKit]:
     if not settings.database.is_file():
         raise NotFound(
             f"there is no library in {settings.library} yet",
-            hint="It is made when a client starts FlowKit for the first time, or by flowkit-mcp demo.",
+            hint="Start your MCP client, or flowkit-mcp worker: they make it. flowkit-mcp demo makes one of its own.",
         )
     async with Database.open(settings.database) as db:
         yield FlowKit(settings, db, Clock(), LeaderLock(settings.leader_lock))

@@ -12,10 +12,17 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from flowkit_mcp.app import FLOW, FlowKit
+from flowkit_mcp.domain.models import Gate, JobState, Priority
 from flowkit_mcp.domain.models import Job as JobRow
-from flowkit_mcp.domain.models import JobState, Priority
 from flowkit_mcp.domain.requests import Housekeeping
-from flowkit_mcp.errors import Conflict, FlowKitError, InvalidSetting, NotFound, ProviderError
+from flowkit_mcp.errors import (
+    Conflict,
+    FlowKitError,
+    InvalidSetting,
+    NotConnected,
+    NotFound,
+    ProviderError,
+)
 from flowkit_mcp.sdk.jobs import Job, Planned
 from flowkit_mcp.store import catalog
 
@@ -139,6 +146,19 @@ class FlowLibrary:
             said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise InvalidSetting(said) from error
         return Planned(request, 0, f"{action.replace('_', ' ')} in Flow")
+
+    async def reachable(self) -> None:
+        """At once, for who would not wait for a person.
+
+        Raises:
+            NotConnected: nobody can answer now; why, and what has to be done.
+        """
+        now = await self.kit.status()
+        if now.provider is None or not now.provider.connected:
+            raise NotConnected(now.browser.what, hint=now.browser.next)
+        if now.provider.gate is Gate.BLOCKED:
+            what, _, step = (now.provider.message or "its gate is blocked").partition(". ")
+            raise NotConnected(f"Flow may not be asked now: {what}", hint=step)
 
     async def answer_of(self, job: Job, timeout: float | None = None) -> dict[str, Any]:
         """What Flow answered; see `Housekeeping` for its shape by action.

@@ -1,4 +1,6 @@
-"""What a message about a job says of its credits: charged, not charged, given back, or unknown."""
+"""What a message about a job says of its credits: charged, not charged, given back, or unknown. The one place for it:
+errors say it by their field `charged`, never in their words.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,11 @@ from flowkit_mcp.domain.models import Job, JobKind, Operation, OperationState
 from flowkit_mcp.errors import Charged, FlowKitError
 
 _FREE_PROVIDERS = ("local", "youtube")
-_NOT_CHARGED = "; nothing was charged"
-_SAYS: dict[Charged, str] = {
-    "no": _NOT_CHARGED,
-    "yes": "; it was charged",
-    "refunded": "; the credits were given back",
-    "unknown": "; it may have been charged",
+SAYS: dict[Charged, str] = {
+    "no": "nothing was charged",
+    "yes": "it was charged",
+    "refunded": "the credits were given back",
+    "unknown": "it may have been charged",
 }
 
 
@@ -23,18 +24,15 @@ def told(error: FlowKitError, job: Job, op: Operation | None) -> str:
     if job.provider in _FREE_PROVIDERS or job.kind is JobKind.HOUSEKEEPING:
         return error.message
     if op is None:
-        says = any(word in error.message for word in ("charged", "given back", "costs nothing"))
-        return error.message if says else error.message + _SAYS[error.charged]
-    text = error.message.removesuffix(_NOT_CHARGED)
-    if op.state is OperationState.SUBMITTED:
-        return f"{text}; {counts(op)}"
-    return text if "charged" in text else text + _SAYS["unknown"]
+        return f"{error.message}; {SAYS[error.charged]}"
+    known = op.state is OperationState.SUBMITTED
+    return f"{error.message}; {counts(op) if known else SAYS['unknown']}"
 
 
 def counts(op: Operation | None) -> str:
     """`the call counts as charged (12 credits)`; without a call nothing was charged."""
     if op is None:
-        return "nothing was charged"
+        return SAYS["no"]
     if op.credits_estimate == 0:
         return "the call costs nothing"
     if (op.reply or {}).get("charged") == "no":

@@ -106,15 +106,7 @@ class PaidPath:
                 ),
             )
         async with shop.db.transaction() as tx:
-            await shop.move(
-                tx,
-                job,
-                JobState.NEEDS_ATTENTION,
-                "needs_attention",
-                reason=reason,
-                message=message,
-                data={"price": price},
-            )
+            await shop.ask(tx, job, reason, message, {"price": price})
         return False
 
     async def _intend(
@@ -170,15 +162,13 @@ class PaidPath:
 
     async def _ask_for_more(self, tx: Tx, job: Job, budget: Budget, credits: int) -> None:
         day = " or call resolve_job with action 'retry' tomorrow" if budget.scope == "day" else ""
-        await self._shop.move(
+        await self._shop.ask(
             tx,
             job,
-            JobState.NEEDS_ATTENTION,
-            "needs_attention",
-            reason=OverBudget.code,
-            message=f"{budget.says_no(credits)}. Nothing was sent. If the person wants it, raise the budget with "
+            OverBudget.code,
+            f"{budget.says_no(credits)}. Nothing was sent. If the person wants it, raise the budget with "
             f"set_budget and it goes on by itself{day}; or cancel_job",
-            data=budget.model_dump(),
+            budget.model_dump(),
         )
 
     async def _held_back(

@@ -27,6 +27,7 @@ from flowkit_mcp.domain.requests import (
 from flowkit_mcp.errors import FlowKitError, GenerationFailed, Transient
 from flowkit_mcp.providers.base import Done, Failed, Pending, Progress, Provider
 from flowkit_mcp.store import catalog, jobs, operations, takes
+from flowkit_mcp.store.database import Tx
 from flowkit_mcp.store.takes import Place
 from flowkit_mcp.work.workshop import Replaced, Workshop, log
 
@@ -146,25 +147,17 @@ class Recorder:
             case Failed(error=error):
                 await shop.fail(job, error, Verb.SUBMIT, ended=True)
             case Pending(stuck=str(why)):
-                await self._ask(
-                    job, "STUCK", STUCK.format(why=_sentence(why), credits=op.credits_estimate)
-                )
+                async with shop.db.transaction() as tx:
+                    await self._stuck(tx, job, op, why)
             case None if (op.reply or {}).get("resolved") == "attach":
                 await self._attached(provider, job, op)
             case Pending() | None:
                 await self._park(provider, job, op)
 
-    async def _ask(self, job: Job, reason: str, message: str) -> None:
-        """Paid for, and only a person can say how it goes on; looking stops meanwhile."""
-        async with self._shop.db.transaction() as tx:
-            await self._shop.move(
-                tx,
-                job,
-                JobState.NEEDS_ATTENTION,
-                "needs_attention",
-                reason=reason,
-                message=message,
-            )
+    async def _stuck(self, tx: Tx, job: Job, op: Operation, why: str) -> None:
+        """Paid for, and looking brings nothing any more."""
+        message = STUCK.format(why=_sentence(why), credits=op.credits_estimate)
+        await self._shop.ask(tx, job, "STUCK", message)
 
     async def _attached(self, provider: Provider, job: Job, op: Operation) -> None:
         """The provider does not know the media id that a person gave: looked for a few times, then asked again."""
@@ -183,24 +176,19 @@ class Recorder:
                 await operations.detach(tx, op)
                 return
             await operations.give_back_id(tx, op, accepted_as)
-            await shop.move(
-                tx,
-                job,
-                JobState.NEEDS_ATTENTION,
-                "needs_attention",
-                reason="STUCK",
-                message=STUCK.format(why=_sentence(why), credits=op.credits_estimate),
-            )
+            await self._stuck(tx, job, op, why)
 
     async def _reply_lost(self, job: Job, op: Operation) -> None:
         """Its media were on this disk alone. What never costs is made again, once (docs/decisions/0012)."""
         if (
             op.credits_estimate
         ):  # also where this one was found there already: the next may be charged
-            await self._ask(job, "REPLY_LOST", REPLY_LOST.format(credits=cost_of(op)))
+            message = REPLY_LOST.format(credits=cost_of(op))
+            async with self._shop.db.transaction() as tx:
+                await self._shop.ask(tx, job, "REPLY_LOST", message)
             return
         lost = GenerationFailed(
-            "the media came with the reply and are gone from this library; they cost nothing",
+            "the media came with the reply and are gone from this library",
             charged="no",
             again=1,
         )

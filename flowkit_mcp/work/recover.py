@@ -15,6 +15,7 @@ from flowkit_mcp.providers.base import (
     Submission,
 )
 from flowkit_mcp.store import jobs, operations
+from flowkit_mcp.work.charge import SAYS
 from flowkit_mcp.work.generate import PaidPath
 from flowkit_mcp.work.jumps import Patience
 from flowkit_mcp.work.record import media_of_job
@@ -113,14 +114,12 @@ async def _never_sent(shop: Workshop, job: Job, op: Operation, evidence: str) ->
             later = now if times == 1 else now + backoff(times, shop.roll())
             await shop.move(tx, job, JobState.QUEUED, "never_sent", run_at=later)
             return
-        await shop.move(
+        await shop.ask(
             tx,
             job,
-            JobState.NEEDS_ATTENTION,
-            "needs_attention",
-            reason="NEVER_SENT",
-            message=f"the call did not arrive {times} times ({evidence}); nothing was charged. Look at the "
-            "browser, then call resolve_job with action 'retry' or 'give_up'",
+            "NEVER_SENT",
+            f"the call did not arrive {times} times ({evidence}); {SAYS['no']}. Look at the browser, then call "
+            "resolve_job with action 'retry' or 'give_up'",
         )
 
 

@@ -16,6 +16,7 @@ from flowkit_mcp.store import jobs, operations, takes
 from flowkit_mcp.store.database import Tx
 from flowkit_mcp.work import publish_answers
 from flowkit_mcp.work.charge import counts
+from flowkit_mcp.work.stop import NOTHING_SENT
 
 #: Reasons of a job whose call was accepted, and will bring nothing as far as anybody can tell.
 PAID_AND_LOST = ("STUCK", "REPLY_LOST")
@@ -38,7 +39,7 @@ async def cancel(tx: Tx, id: int, now: int) -> None:
         now=now,
         event="cancelled",
         reason="CANCELLED",
-        message="cancelled on request; nothing was charged",
+        message=NOTHING_SENT,
     )
 
 

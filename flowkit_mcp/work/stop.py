@@ -7,10 +7,11 @@ from flowkit_mcp.errors import FlowKitError
 from flowkit_mcp.providers.base import Provider
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.store.database import Tx
+from flowkit_mcp.work.charge import SAYS
 from flowkit_mcp.work.record import Recorder
 from flowkit_mcp.work.workshop import Workshop, log
 
-NOTHING_CHARGED = "cancelled on request; nothing was charged"
+NOTHING_SENT = f"cancelled on request; {SAYS['no']}"
 STOPPED = (
     "cancelled on request and stopped at the provider; the balance shows whether credits came back"
 )
@@ -45,7 +46,7 @@ async def let_go(tx: Tx, id: int, now: int, why: str, *, stopped: bool = False) 
     if (await jobs.job(tx, id)).state.final:
         return
     op = await operations.live_operation(tx, id)
-    message = NOTHING_CHARGED
+    message = NOTHING_SENT
     if op is not None:
         if op.state is OperationState.INTENDED:
             return

@@ -128,19 +128,32 @@ class Workshop:
         if not moved:
             raise Replaced
 
-    async def doubt(self, tx: Tx, job: Job, op: Operation, evidence: str) -> None:
-        """Nobody knows whether the call arrived: only the person can say."""
-        await operations.settle(
-            tx, op, OperationState.UNKNOWN, now=self.clock.now(), reply={"evidence": evidence}
-        )
+    async def ask(
+        self,
+        tx: Tx,
+        job: Job,
+        reason: str,
+        message: str,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        """Only a person can say how this job goes on; until then it rests. Raises Replaced."""
         await self.move(
             tx,
             job,
             JobState.NEEDS_ATTENTION,
             "needs_attention",
-            reason=OutcomeUnknown.code,
-            message=await self._evidence(tx, job, op, evidence),
+            reason=reason,
+            message=message,
+            data=data,
         )
+
+    async def doubt(self, tx: Tx, job: Job, op: Operation, evidence: str) -> None:
+        """Nobody knows whether the call arrived: only the person can say."""
+        await operations.settle(
+            tx, op, OperationState.UNKNOWN, now=self.clock.now(), reply={"evidence": evidence}
+        )
+        message = await self._evidence(tx, job, op, evidence)
+        await self.ask(tx, job, OutcomeUnknown.code, message)
 
     @staticmethod
     async def _evidence(tx: Tx, job: Job, op: Operation, found: str) -> str:
@@ -164,14 +177,7 @@ class Workshop:
 
     async def ask_put_back(self, tx: Tx, job: Job, evidence: str) -> None:
         """The call came to nothing; what followed from that, a lost part of the history knows."""
-        await self.move(
-            tx,
-            job,
-            JobState.NEEDS_ATTENTION,
-            "needs_attention",
-            reason=PUT_BACK,
-            message=AGAIN_SINCE.format(evidence=evidence),
-        )
+        await self.ask(tx, job, PUT_BACK, AGAIN_SINCE.format(evidence=evidence))
 
     async def fail(
         self,
@@ -220,7 +226,7 @@ class Workshop:
                         "reply_missing",
                         run_at=now + 500,
                         reason=known.code,
-                        message=known.message,
+                        message=told(known, job, op),
                     )
                     if isinstance(decision, Ask) and decision.gate is not None:
                         await self.gate.close(tx, job.provider, decision.gate, known, None)
@@ -270,9 +276,7 @@ class Workshop:
             case Stop() if op is None:
                 await self.move(tx, job, JobState.FAILED, "failed", data=data, **why)
             case Ask() | Stop():  # what is paid for ends only by the person's word
-                await self.move(
-                    tx, job, JobState.NEEDS_ATTENTION, "needs_attention", data=data, **why
-                )
+                await self.ask(tx, job, data=data, **why)
 
     def _understand(self, error: BaseException, verb: Verb) -> FlowKitError:
         """Unknown errors: never retried on a paying call, retried on a reading one, reported otherwise."""

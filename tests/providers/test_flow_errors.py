@@ -64,7 +64,7 @@ def test_an_explicit_refusal_is_named_and_not_charged(
 ):
     found = meaning(refused("image.generate", code, reason), "image.generate", paying=paying)
     assert type(found) is error
-    assert found.charged == "no" and "nothing was charged" in found.message
+    assert found.charged == "no"
     if reason:
         assert found.reason == reason.removeprefix("PUBLIC_ERROR_")
 
@@ -199,7 +199,7 @@ def test_a_refusal_of_the_extension_names_the_field_and_nothing_that_it_made_up(
     result = broken("BAD_ARGUMENTS", sent=False, message=said)
     told = str(meaning(result, "video.start", paying=True))
     assert (said in told) is passed_on
-    assert "flow.toml" in told and "nothing was charged" in told
+    assert "flow.toml" in told
 
 
 STATUS = [

@@ -7,7 +7,9 @@ from fake_provider import FakeProvider
 from sdk.many_models import MANY_MODELS
 from server.talk import Talk
 
-from flowkit_mcp.errors import Rejected, Transient
+from flowkit_mcp.domain.models import Gate
+from flowkit_mcp.errors import Rejected, SignInRequired, Transient
+from flowkit_mcp.store import operations
 
 PLACE = {"id": "p-1", "title": "Holiday"}
 TILE = {
@@ -192,3 +194,21 @@ async def test_while_flow_is_away_the_call_ends_in_time_and_its_job_goes_on(
     assert job["what"] == "trash in Flow" and job["state"] in ("queued", "running", "waiting")
     talk.provider.house["trash"] = {}
     assert (await talk.do("wait", jobs=[1]))["done"]
+
+
+async def test_without_a_browser_or_a_sign_in_flow_is_not_waited_for(talk: Talk) -> None:
+    await talk.account_seen()
+    talk.provider.account_error = SignInRequired("the Flow tab is signed out")
+    async with talk.kit.db.transaction() as tx:
+        gate = {"now": 1, "message": "the Flow tab is signed out. Sign in there."}
+        await operations.set_gate(tx, "flow", Gate.BLOCKED, **gate)
+    text = await talk.fail("flow_library", action="list_projects")
+    assert text == (
+        "NOT_CONNECTED: Flow may not be asked now: the Flow tab is signed out. Sign in there."
+    )
+    talk.provider.connected = False
+    async with talk.kit.db.transaction() as tx:
+        await operations.set_connection(tx, "flow", connected=False, lane=None, now=1)
+    text = await talk.fail("flow_library", action="list_projects")
+    assert text.startswith("NOT_CONNECTED: no browser is paired") and "flowkit-mcp pair" in text
+    assert talk.provider.kept == [] and (await talk.do("list_jobs"))["jobs"] == []

@@ -15,7 +15,7 @@ from flowkit_mcp.errors import FlowKitError, GenerationFailed, OutcomeUnknown, R
 from flowkit_mcp.providers.base import Found, Progress, RemoteMedia, SentCall
 
 H = Orientation.HORIZONTAL
-BROKE = Transient("the connection to Flow broke (NETWORK); nothing was charged")
+BROKE = Transient("the connection to Flow broke (NETWORK)")
 
 
 class Unwell(FakeProvider):

@@ -103,6 +103,26 @@ async def test_a_probe_that_a_dead_process_left_does_not_hold_the_next_leader_up
         good(await job.result(60))
 
 
+@pytest.mark.parametrize("probing", [False, True])
+async def test_a_clip_that_comes_home_behind_a_pause_is_no_probe_and_opens_nothing(
+    kit: FlowKit, provider: Grumpy, probing: bool
+) -> None:
+    scene = await scene_of(kit)
+    provider.looks_until_done = 10_000
+    job = await scene.generate_image(H)
+    version = await kit.db.version()
+    while (op := await operations.live_operation(kit.db, job.id)) is None or not op.remote_id:
+        version = await kit.db.changed(version, 5)
+    later = kit.clock.now() + 3_600_000
+    pause = {"now": 1, "reason": "RATE_LIMITED", "resume_at": later, "probing": probing}
+    async with kit.db.transaction() as tx:
+        await operations.set_gate(tx, "flow", Gate.PAUSED, **pause)
+    provider.looks_until_done = 0
+    good(await job.result(60))
+    state = await _state(kit)
+    assert (state.gate, state.probing, state.resume_at) == (Gate.PAUSED, probing, later)
+
+
 @pytest.mark.parametrize(
     "grumble",
     [

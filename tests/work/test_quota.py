@@ -36,7 +36,7 @@ async def held(kit: FlowKit, id: int) -> Job:
 async def test_one_answer_holds_all_jobs_of_the_model_and_no_others(
     kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
 ) -> None:
-    provider.script = [QuotaUsedUp("the daily quota is used up; nothing was charged")]
+    provider.script = [QuotaUsedUp("the daily quota is used up")]
     ids = [(await scene.generate_image(H)).id for scene in scenes]
     waiting = [await held(kit, id) for id in ids]
     assert provider.submits == 1, "the others were not sent"

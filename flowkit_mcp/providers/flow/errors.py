@@ -35,7 +35,6 @@ _REASON = re.compile(r"\b(?:PUBLIC_ERROR|FINISH_REASON)_[A-Z0-9_]+")
 _SORRY = re.compile(r"<title>\s*Sorry|unusual traffic", re.IGNORECASE)
 #: The one sentence of the extension's that is passed on: it names a field of ours and a call, nothing else.
 _REFUSED_FIELD = re.compile(r"[a-z_]{1,20} is not what [a-z_.]{1,40} allows")
-_NOT_CHARGED = "nothing was charged"
 
 #: gRPC codes with which Flow itself says that it did not accept a call (flow-wire §2.1).
 INVALID, NOT_FOUND, DENIED, EXHAUSTED, UNAUTHENTICATED = 3, 5, 7, 8, 16
@@ -67,7 +66,7 @@ class Row:
 
     def refusal(self, reason: str | None) -> ProviderError:
         """The error of a call that was not accepted."""
-        message = f"{self.text}{f' ({reason})' if reason else ''}; {_NOT_CHARGED}"
+        message = self._said(reason)
         if self.error in (RateLimited, QuotaUsedUp):
             limited = RateLimited if self.error is RateLimited else QuotaUsedUp
             return limited(message, retry_after_s=self.retry_after_s, hint=self.hint, reason=reason)
@@ -79,8 +78,10 @@ class Row:
         """The error of a job that was accepted and then failed."""
         if self.error is Rejected:
             return self.refusal(reason)
-        message = f"{self.text}{f' ({reason})' if reason else ''}; the credits were given back"
-        return GenerationFailed(message, hint=self.hint, reason=reason, again=self.again)
+        return GenerationFailed(self._said(reason), hint=self.hint, reason=reason, again=self.again)
+
+    def _said(self, reason: str | None) -> str:
+        return f"{self.text} ({reason})" if reason else self.text
 
 
 _NEW_PROMPT = "Change the prompt and generate again."
@@ -373,6 +374,4 @@ def _row(code: int | None, reason: str | None, message: str) -> Row | None:
 
 
 def _unknown(message: str, reason: str | None) -> ProviderError:
-    return OutcomeUnknown(
-        f"{message} after the call was sent; it may have been charged", reason=reason
-    )
+    return OutcomeUnknown(f"{message} after the call was sent", reason=reason)

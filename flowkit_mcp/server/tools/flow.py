@@ -61,6 +61,7 @@ async def flow_library(
     """
     kit = kit_of(ctx)
     library = FlowLibrary(kit, patience_s=PATIENCE_S)
+    await library.reachable()
     planned = await library.plan(action, project, tuple(items), title)  # says what is missing
     request = planned.request
     assert isinstance(request, Housekeeping)
