@@ -153,12 +153,16 @@ async def claim_one(tx: Tx, id: int, generation: int) -> Job | None:
 
 
 async def held_by_quota(reads: Reads, provider: str, model: str, now: int) -> Job | None:
-    """The job that has been told that this model's daily quota is used up, and waits; no other is sent before it."""
+    """The job that has been told that this model's daily quota is used up; no other is sent while it waits, nor
+    while it is the one that asks again.
+    """
     return await row(
         reads,
         Job,
-        f"""SELECT * FROM job WHERE {_WAITS_FOR_QUOTA} AND provider = :p AND run_at > :now
-              AND json_extract(request, '$.model') = :m ORDER BY run_at, id LIMIT 1""",
+        f"""SELECT * FROM job WHERE {LIVE} AND reason = :r AND provider = :p AND json_extract(request, '$.model') = :m
+              AND (state = 'queued' AND run_at > :now OR state = 'running' AND EXISTS
+                   (SELECT 1 FROM operation o WHERE o.job_id = job.id AND o.state = 'intended'))
+             ORDER BY state, run_at, id LIMIT 1""",
         p=provider,
         m=model,
         r=QuotaUsedUp.code,
@@ -179,7 +183,7 @@ async def quota_holds(reads: Reads, now: int) -> list[QuotaHold]:
 
 
 async def end_quota_waits(tx: Tx, provider: str, now: int) -> None:
-    """The person says that it has reset: whoever waits for it may try."""
+    """It has reset, as the person says, or is another account's: whoever waits for it may try."""
     waiting = await rows(
         tx,
         Job,
@@ -188,7 +192,16 @@ async def end_quota_waits(tx: Tx, provider: str, now: int) -> None:
         r=QuotaUsedUp.code,
     )
     for one in waiting:
-        await transition(tx, one.id, JobState.QUEUED, now=now, event="reopened", run_at=now)
+        await transition(
+            tx,
+            one.id,
+            JobState.QUEUED,
+            now=now,
+            event="reopened",
+            run_at=now,
+            reason=one.reason,
+            message="it is asked again whether there is quota",
+        )
 
 
 async def anything_due(reads: Reads, now: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Gate, ProviderState
-from flowkit_mcp.errors import FlowKitError, HumanCheckRequired, SignInRequired
+from flowkit_mcp.errors import FlowKitError, HumanCheckRequired, OutOfCredits, SignInRequired
 from flowkit_mcp.store import operations
 from flowkit_mcp.store.database import Database, Tx
 
@@ -136,6 +136,11 @@ class Gatekeeper:
                 )
             else:
                 await self._set(tx, state, gate=Gate.PAUSED, message=STILL_REFUSED)
+
+    async def other_account(self, tx: Tx, provider: str) -> None:
+        """The credits that are used up are those of an account that is not in use any more."""
+        if (await self._state(tx, provider)).reason == OutOfCredits.code:
+            await operations.set_gate(tx, provider, Gate.OPEN, now=self._clock.now())
 
     async def begin_probe(self, provider: str) -> None:
         """One job goes through a pause that is over."""

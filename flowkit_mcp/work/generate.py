@@ -22,6 +22,9 @@ from flowkit_mcp.work.panel import words_for_panel
 from flowkit_mcp.work.record import media_of_job
 from flowkit_mcp.work.workshop import Workshop, log
 
+#: How soon a job looks again that waits for what another is told about the quota of both.
+BEHIND_PROBE_MS = 1000
+
 
 class PaidPath:
     """Carries paid jobs from claim to the committed remote id."""
@@ -137,11 +140,12 @@ class PaidPath:
                     await shop.move(tx, job, JobState.QUEUED, "held_back", run_at=now)
                     return None
                 first = await jobs.held_by_quota(tx, provider.name, brief.model, now)
-                if first is not None:  # it was told for all of this model
-                    await shop.move(
-                        tx, job, JobState.QUEUED, "held_back", run_at=first.run_at,
-                        reason=first.reason, message=first.message, data={"behind": first.id},
-                    )  # fmt: skip
+                if first is not None:
+                    held: dict[str, Any] = {"run_at": now + BEHIND_PROBE_MS}
+                    if first.state is JobState.QUEUED:  # it was told for all of this model
+                        held = first.model_dump(include={"run_at", "reason", "message"})
+                    data = {"behind": first.id}
+                    await shop.move(tx, job, JobState.QUEUED, "held_back", data=data, **held)
                     return None
                 budget = await money.over(tx, job, brief.credits, now)
                 if budget is not None:

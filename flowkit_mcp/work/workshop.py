@@ -101,9 +101,13 @@ class Workshop:
         """Ask for credits, tier and catalogue. Raises ProviderError."""
         account = await provider.account()
         await self.labels.settle(provider, account)
+        now = self.clock.now()
         async with self.db.transaction() as tx:
-            await operations.ensure_provider(tx, provider.name, self.clock.now())
-            await operations.set_account(tx, provider.name, account, self.clock.now())
+            state = await operations.ensure_provider(tx, provider.name, now)
+            if state.account is not None and state.account.label != account.label:
+                await jobs.end_quota_waits(tx, provider.name, now)
+                await self.gate.other_account(tx, provider.name)
+            await operations.set_account(tx, provider.name, account, now)
         return account
 
     @staticmethod

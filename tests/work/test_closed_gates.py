@@ -24,6 +24,7 @@ from flowkit_mcp.errors import (
     Transient,
 )
 from flowkit_mcp.providers.base import Progress
+from flowkit_mcp.sdk.flow_library import FlowLibrary
 from flowkit_mcp.store import operations
 
 H, V = Orientation.HORIZONTAL, Orientation.VERTICAL
@@ -100,6 +101,26 @@ async def test_a_probe_that_a_dead_process_left_does_not_hold_the_next_leader_up
             )
     async with FlowKit.open(other, provider=FakeProvider()) as heir:
         job = await (await type(scene).get(heir, scene.id)).generate_image(H)
+        good(await job.result(60))
+
+
+async def test_while_a_probe_is_under_way_nothing_else_is_sent(
+    kit: FlowKit, provider: Grumpy
+) -> None:
+    scene = await scene_of(kit)
+    async with kit.db.transaction() as tx:
+        await operations.set_gate(
+            tx, "flow", Gate.PAUSED, now=1, reason="RATE_LIMITED", resume_at=1
+        )
+    provider.hold = asyncio.Event()
+    provider.house = {"list_projects": {"projects": []}}
+    batch = [await scene.generate_image(H), await scene.generate_image(V)]
+    await provider.submitted.wait()
+    for _ in range(2):  # free calls go on, so the queue is looked at all the while
+        await FlowLibrary(kit).list_projects()
+    assert provider.submits == 1
+    provider.hold.set()
+    for job in batch:
         good(await job.result(60))
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from fake_provider import FakeProvider
 from film import account_seen, good, two_scenes
 
 from flowkit_mcp import FlowKit, Orientation
-from flowkit_mcp.domain.models import Gate, Job, JobState
-from flowkit_mcp.errors import QuotaUsedUp
+from flowkit_mcp.domain.models import Gate, Job, JobEvent, JobState
+from flowkit_mcp.errors import OutOfCredits, QuotaUsedUp
 from flowkit_mcp.sdk.money import quota_holds
 from flowkit_mcp.sdk.scene import Scene
+from flowkit_mcp.store import operations
+from flowkit_mcp.store.jobs import events
 from flowkit_mcp.work.panel import queue_shown
 
 H = Orientation.HORIZONTAL
 HOUR_MS = 3_600_000
+FULL = QuotaUsedUp("the daily quota is used up")
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ async def held(kit: FlowKit, id: int) -> Job:
 async def test_one_answer_holds_all_jobs_of_the_model_and_no_others(
     kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
 ) -> None:
-    provider.script = [QuotaUsedUp("the daily quota is used up")]
+    provider.script = [FULL]
     ids = [(await scene.generate_image(H)).id for scene in scenes]
     waiting = [await held(kit, id) for id in ids]
     assert provider.submits == 1, "the others were not sent"
@@ -56,7 +61,7 @@ async def test_one_answer_holds_all_jobs_of_the_model_and_no_others(
 async def test_a_job_asked_for_later_waits_too_and_the_persons_word_lets_all_go_on(
     kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
 ) -> None:
-    provider.script = [QuotaUsedUp("the daily quota is used up")]
+    provider.script = [FULL]
     ids = [(await scenes[0].generate_image(H)).id]
     await held(kit, ids[0])
     ids.append((await scenes[1].generate_image(H)).id)
@@ -70,12 +75,11 @@ async def test_a_job_asked_for_later_waits_too_and_the_persons_word_lets_all_go_
 async def test_of_the_jobs_that_waited_one_tries_and_the_others_believe_its_answer(
     kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
 ) -> None:
-    full = QuotaUsedUp("the daily quota is used up")
-    provider.script = [full]
+    provider.script = [FULL]
     ids = [(await scene.generate_image(H)).id for scene in scenes]
     for id in ids:
         await held(kit, id)
-    provider.script = [full] * 4
+    provider.script = [FULL] * 4
     before = [(await kit.job(id)).run_at for id in ids]
     await kit.reopen()
     version = await kit.db.version()
@@ -86,3 +90,55 @@ async def test_of_the_jobs_that_waited_one_tries_and_the_others_believe_its_answ
     for id in ids:
         await held(kit, id)
     assert provider.submits == 2
+
+
+async def test_of_many_that_may_go_at_once_one_asks_first(
+    kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
+) -> None:
+    provider.script = [FULL]
+    ids = [(await scene.generate_image(H)).id for scene in scenes]
+    for id in ids:
+        await held(kit, id)
+    provider.capabilities = provider.capabilities.model_copy(update={"max_in_flight": 4})
+    provider.hold = asyncio.Event()
+    await kit.reopen()
+    version = await kit.db.version()
+    while len(await behind(kit, ids)) < 3 + 3:  # once when it was used up, once behind the probe
+        version = await kit.db.changed(version, 5)
+    assert provider.submits == 2, "one was refused, and one asks again"
+    provider.hold.set()
+    assert {job.state for job in await kit.wait_all(ids, 20)} == {JobState.SUCCEEDED}
+
+
+async def test_the_quota_of_one_account_holds_up_no_other(
+    kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
+) -> None:
+    provider.script = [FULL]
+    ids = [(await scene.generate_image(H)).id for scene in scenes]
+    for id in ids:
+        await held(kit, id)
+    provider.label = "another"
+    ids.append((await scenes[0].generate_image(Orientation.VERTICAL)).id)  # also wakes the worker
+    assert {job.state for job in await kit.wait_all(ids, 20)} == {JobState.SUCCEEDED}
+    calls = [(await operations.operations(kit.db, id))[-1] for id in ids]
+    assert {call.account for call in calls} == {"another"}
+
+
+async def test_credits_that_are_used_up_are_those_of_one_account(
+    kit: FlowKit, provider: FakeProvider, scenes: list[Scene]
+) -> None:
+    provider.script = [OutOfCredits("no credits are left")]
+    job = await scenes[0].generate_image(H)
+    version = await kit.db.version()
+    while (state := await kit.provider_state()) is None or state.gate is Gate.OPEN:
+        version = await kit.db.changed(version, 5)
+    assert (state.reason, state.resume_at) == ("OUT_OF_CREDITS", None)
+    provider.label = "another"
+    await scenes[1].generate_image(H)  # wakes the worker
+    assert (await kit.wait(job.id, 20)).state is JobState.SUCCEEDED
+
+
+async def behind(kit: FlowKit, ids: list[int]) -> list[JobEvent]:
+    """What was noted of these when they were held back behind another."""
+    rows = [event for id in ids for event in await events(kit.db, id)]
+    return [row for row in rows if row.type == "held_back" and (row.data or {}).get("behind")]
