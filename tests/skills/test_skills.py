@@ -172,7 +172,7 @@ def test_every_reason_that_work_gives_a_job_is_explained(catalogue: ModuleType) 
     for source in sorted((ROOT / "flowkit_mcp/work").glob("*.py")):
         text = source.read_text(encoding="utf-8")
         given |= set(re.findall(r"reason(?:=|\": |, message = \(\s+)\"([A-Z_]{4,})\"", text))
-        given |= set(re.findall(r"_ask\(\s*job, \"([A-Z_]+)\"", text))
+        given |= set(re.findall(r"\.ask\(\s*tx,\s*job,\s*\"([A-Z_]+)\"", text))
     assert {"STUCK", "REPLY_LOST", "NEVER_SENT", "PRICE_CHANGED", "PROCESSING"} <= given
     text = catalogue.page()
     assert not {reason for reason in given if f"`{reason}`" not in text}
