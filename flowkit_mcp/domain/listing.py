@@ -67,7 +67,7 @@ class Listing(BaseModel):
         return CATEGORIES.get(self.category.lower(), self.category)
 
     def body(self) -> dict[str, Any]:
-        """The resource of `videos.insert`, parts `snippet` and `status`."""
+        """The resource of `videos.insert`, parts `snippet` and `status`; without a declaration that nobody made."""
         snippet: dict[str, Any] = {
             "title": self.title,
             "description": self.description,
@@ -79,8 +79,9 @@ class Listing(BaseModel):
         status: dict[str, Any] = {
             "privacyStatus": self.privacy,
             "containsSyntheticMedia": self.synthetic_media,
-            "selfDeclaredMadeForKids": bool(self.made_for_kids),
         }
+        if self.made_for_kids is not None:
+            status["selfDeclaredMadeForKids"] = self.made_for_kids
         if self.publish_at is not None:
             status["publishAt"] = iso(self.publish_at)
         return {"snippet": snippet, "status": status}

@@ -120,6 +120,8 @@ async def test_whether_it_is_for_children_is_asked_and_never_guessed(
     async with talking(publishing.kit, FakeProvider(), "auto") as talk:
         report = await talk.do("upload", video="The lamp")
         assert errors(report).keys() == {"made_for_kids"}
+        shown = report["metadata"]["status"]["selfDeclaredMadeForKids"]
+        assert shown == "missing: ask the person"
         assert "ask the person" in report["next"]
         text = await talk.fail("upload", video="The lamp", dry_run=False)
         assert "made_for_kids" in text and "Ask the person" in text
@@ -187,11 +189,10 @@ async def test_files_are_what_they_say(publishing: PublishWorld) -> None:
 
 
 async def test_an_upload_is_paused_and_goes_on_by_tool(publishing: PublishWorld) -> None:
-    publishing.youtube.slow_s = 0.3
-    publishing.youtube.fault("slow", times=6)
+    second_chunk = publishing.hold(2)
     async with talking(publishing.kit, FakeProvider(), "auto") as talk:
         started = await talk.do("upload", **FILM, dry_run=False)
-        await publishing.until(started["job"]["job"], "running")
+        await second_chunk.wait()
         await talk.do("cancel_job", job=started["job"]["job"], pause=True)
         told = await talk.do("wait")
         assert told["jobs"][0]["why"].startswith("PAUSED: paused on request")

@@ -10,6 +10,7 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
+from flowkit_mcp.domain.listing import Listing
 from flowkit_mcp.domain.models import Orientation, Render
 from flowkit_mcp.errors import FlowKitError, InvalidSetting, NotFound
 from flowkit_mcp.sdk.project import Video
@@ -169,6 +170,13 @@ async def _film(home: Video, side: str | None, number: int | None) -> Render:
     return wanted[0]
 
 
+def _metadata(listing: Listing) -> dict[str, Any]:
+    """What would be sent, and by name what cannot be sent because nobody has said it."""
+    body = listing.body()
+    body["status"].setdefault("selfDeclaredMadeForKids", "missing: ask the person")
+    return body | {"notifySubscribers": listing.notify_subscribers}
+
+
 async def _report(kit: FlowKit, home: Video, plan: UploadPlan) -> CallToolResult:
     there: list[Published] = []
     for done in (await published(kit, home.id))[:3]:
@@ -207,7 +215,7 @@ async def _report(kit: FlowKit, home: Video, plan: UploadPlan) -> CallToolResult
                 )
                 for one in plan.remarks
             ],
-            metadata=plan.listing.body() | {"notifySubscribers": plan.listing.notify_subscribers},
+            metadata=_metadata(plan.listing),
             next_slot=None if slot is None else slot.isoformat(),
             published=there or None,
             next=step,
