@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 from dataclasses import dataclass
@@ -64,6 +65,20 @@ class PublishWorld:
             if job.state == state and reason in (None, job.reason):
                 return job
             version = await self.kit.db.changed(version, 5)
+
+    def hold(self, nth: int) -> asyncio.Event:
+        """Set when the nth chunk is on its way; neither it nor a later one arrives until `youtube.heal()`."""
+        youtube, reached = self.youtube, asyncio.Event()
+        youtube.slow_s = 0
+        youtube.fault("slow", times=100)
+
+        def before(step: str) -> None:
+            if step == "chunk" and youtube.calls[step] >= nth:
+                youtube.slow_s = 60
+                reached.set()
+
+        youtube.before = before
+        return reached
 
     async def publication(self, id: int) -> Publication:
         found = await publications.of_job(self.kit.db, id)
