@@ -105,12 +105,14 @@ def status_of(error: Exception) -> int | None:
 
 def busy(error: Exception) -> bool:
     """Whether the same may be tried again soon: the network, 5xx, too many at once."""
+    from http.client import HTTPException  # late: as above, an answer that ends in the middle
+
     from google.auth.exceptions import TransportError  # late: only to publish
     from httplib2 import HttpLib2Error  # late: as above
 
     status = status_of(error)
     if status is None:
-        return isinstance(error, OSError | HttpLib2Error | TransportError)
+        return isinstance(error, OSError | HTTPException | HttpLib2Error | TransportError)
     return status in (408, 429) or status >= 500 or reason_of(error) in _BUSY
 
 

@@ -36,6 +36,16 @@ class Stopped(Exception):
     """The person cancelled or paused, or the process ends; the transfer goes on later."""
 
 
+class Stop(threading.Event):
+    """Tells a transfer, from another thread, to end at the next request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The film's bytes are under way, and their connection may be cut: YouTube knows how far it is. What any other
+        #: request has done is known only by its answer.
+        self.sending = False
+
+
 class Stand(BaseModel):
     """What is known of a transfer."""
 
@@ -83,9 +93,7 @@ class StandFile:
 
     def attach(self, video_id: str, film: Path) -> None:
         """The person has found the film: this is it."""
-        stand = self.read() or Stand(fingerprint=fingerprint_of(film))
-        stand.video_id = video_id
-        self.write(stand)
+        self.write(Stand(fingerprint=fingerprint_of(film), video_id=video_id))
 
 
 class Transfer:
@@ -99,7 +107,7 @@ class Transfer:
         file: StandFile,
         *,
         clock: Clock,
-        stop: threading.Event,
+        stop: Stop,
         note: Callable[[int, int], None],
         known: Collection[str] = (),
         backoff_s: float = 2.0,
@@ -186,6 +194,8 @@ class Transfer:
         )
         if reply.status != 200 or "location" not in reply:
             raise ResumableUploadError(reply, content)
+        if self._stop.is_set() and (self._file.read() or stand).session is not None:
+            raise Stopped  # so late that another run has gone on with a session of its own
         session = str(reply["location"])
         stand.session, stand.opened_at = session, self._clock.now()
         stand.acknowledged, stand.finishing = 0, False
@@ -202,7 +212,11 @@ class Transfer:
             if last and not stand.finishing:
                 stand.finishing = True
                 self._file.write(stand)
-            _, answer = request.next_chunk(num_retries=0)
+            self._stop.sending = True
+            try:
+                _, answer = request.next_chunk(num_retries=0)
+            finally:
+                self._stop.sending = False
             stand.session = request.resumable_uri
             stand.acknowledged = size if answer else request.resumable_progress
             if answer is None:
@@ -215,8 +229,10 @@ class Transfer:
 
     def _answer(self, error: Exception, stand: Stand, tries: int) -> None:
         """Wait and return to go on, or raise what ends the run for now."""
-        if isinstance(error, Stopped):
-            raise error
+        if (
+            isinstance(error, Stopped) or self._stop.is_set()
+        ):  # its line was cut, whatever that broke
+            raise Stopped from None
         if status_of(error) in (404, 410) and stand.session:
             self._gone(stand)
             return

@@ -21,7 +21,13 @@ from urllib.parse import parse_qsl, urlencode
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route
 
 from flowkit_mcp.clock import Clock
@@ -44,6 +50,8 @@ Fault = Literal[
     "drop",  # the connection ends before the bytes are kept
     "drop_half",  # it ends in the middle; half of them are kept
     "drop_reply",  # all is done, and the answer is lost
+    "half_reply",  # … and half of it comes
+    "slow_reply",  # … and the answer takes its time
     "partial",  # only part of the chunk is kept, 308
     "slow",
 ]
@@ -88,7 +96,8 @@ class LocalYouTube:
         #: How many looks at a video's state come before it is processed.
         self.processing_looks = 1
         self.slow_s = 0.2
-        #: Called with the step's name before anything happens: `open`, `chunk`, `status`, `thumbnail` …
+        #: Called with the step's name before anything happens: `open`, `chunk`, `status`, `thumbnail` …, and with
+        #: `answer` when a session is open, a film has arrived or is in a playlist, and nobody has been told.
         self.before: Callable[[str], None] = lambda step: None
         self._faults: list[tuple[At, Fault]] = []
         self._codes: dict[str, str] = {}
@@ -187,9 +196,8 @@ class LocalYouTube:
             file=file,
         )
         self._shelf.write(id, self.sessions[id])
-        if fault == "drop_reply":
-            await self._cut(request)
-        return Response(headers={"location": f"{self.url}/upload/youtube/v3/session/{id}"})
+        here = {"location": f"{self.url}/upload/youtube/v3/session/{id}"}
+        return await self._done(Response(headers=here), fault, request)
 
     async def _put(self, request: Request) -> Response:
         session = self.sessions.get(request.path_params["id"])
@@ -232,9 +240,23 @@ class LocalYouTube:
         if session.kept < session.size:
             return self._incomplete(session)
         video = self._arrive(session)
+        return await self._done(JSONResponse(self._resource(video)), fault, request)
+
+    async def _done(self, answer: Response, fault: Fault | None, request: Request) -> Response:
+        """All is done, and only the answer is left to go wrong."""
+        self.before("answer")
+        if fault == "slow_reply":
+            await asyncio.sleep(self.slow_s)
         if fault == "drop_reply":
             await self._cut(request)
-        return JSONResponse(self._resource(video))
+        if fault != "half_reply":
+            return answer
+
+        async def half() -> AsyncGenerator[bytes]:
+            yield bytes(answer.body[: len(answer.body) // 2])
+            await self._cut(request)
+
+        return StreamingResponse(half(), headers=dict(answer.headers))
 
     @staticmethod
     def _incomplete(session: Session) -> Response:
@@ -365,7 +387,7 @@ class LocalYouTube:
         if snippet["playlistId"] not in self.playlists:
             return error(404, "playlistNotFound")
         self.playlists[snippet["playlistId"]].append(snippet["resourceId"]["videoId"])
-        return JSONResponse({"snippet": snippet})
+        return await self._done(JSONResponse({"snippet": snippet}), fault, request)
 
     async def _watch(self, request: Request) -> Response:
         """A page for people: what has become of an upload."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,9 +30,9 @@ from flowkit_mcp.errors import (
 from flowkit_mcp.publish import preflight, steps
 from flowkit_mcp.publish.auth import signins_of
 from flowkit_mcp.publish.client import translated
-from flowkit_mcp.publish.upload import CHUNK, StandFile, Stopped, Transfer
+from flowkit_mcp.publish.upload import CHUNK, StandFile, Stop, Stopped, Transfer
 from flowkit_mcp.store import jobs, publications, takes
-from flowkit_mcp.work.publish_answers import PAUSED, SEND_AGAIN, THERE, answers
+from flowkit_mcp.work.publish_answers import PAUSED, SEND_AGAIN, SENT_WHOLE, THERE, answers
 from flowkit_mcp.work.publish_line import SENT_SHARE, Gauge, Line
 from flowkit_mcp.work.workshop import Replaced, Workshop
 
@@ -81,10 +80,14 @@ class Publisher:
     async def let_go(self, job: Job) -> None:
         """The person has cancelled it, and nothing runs any more."""
         done = await publications.of_job(self._shop.db, job.id)
+        stand = StandFile(self._settings.uploads / f"{job.id}.json").read()
         message = "cancelled on request; what was sent is not shown to anybody"
         if done is not None:
             left = ", ".join(name for name, state in done.steps.items() if state == LEFT)
-            message = f"cancelled on request; the film is up at {done.url}, without {left}"
+            without = f", without {left}" if left else ""
+            message = f"cancelled on request; the film is up at {done.url}{without}"
+        elif stand is not None and (stand.finishing or stand.video_id):
+            message = SENT_WHOLE
         async with self._shop.db.transaction() as tx:
             if (await jobs.job(tx, job.id)).state.final:
                 return
@@ -112,10 +115,8 @@ class Publisher:
             await self._check(request)
             stand = StandFile(self._settings.uploads / f"{job.id}.json")
             await self._inherit(job, request, stand)
-            attached = await self._heed(job, stand, file)
+            await self._heed(job, request, stand, file)
             video_id = await self._send(job, request, stand, file)
-            if attached:
-                await self._prove(request, stand, video_id)
             shop.on_step("film_sent")
             done = await self._record(job, request, video_id)
             shop.on_step("film_recorded")
@@ -139,7 +140,7 @@ class Publisher:
         for earlier in await publications.ended_before(self._shop.db, job):
             file = StandFile(self._settings.uploads / f"{earlier.id}.json")
             left = file.read()
-            if left is None or left.session is None:
+            if left is None or (left.session is None and left.video_id is None):
                 continue
             if left.video_id and await publications.by_remote_id(self._shop.db, left.video_id):
                 continue
@@ -151,27 +152,25 @@ class Publisher:
                     await jobs.log(tx, job.id, "goes_on", now, of=earlier.id, listing_same=same)
                 return
 
-    async def _heed(self, job: Job, stand: StandFile, film: Path) -> bool:
-        """Do with the transfer what the person has said since; whether they named a video."""
+    async def _heed(self, job: Job, request: Publish, stand: StandFile, film: Path) -> None:
+        """Do with the transfer what the person has said since."""
         said = await answers(self._shop.db, job.id)
         if said is None:
-            return False
+            return
         if said.type == SEND_AGAIN:
             stand.forget_session()
         elif said.type == THERE:
-            stand.attach(str((said.data or {})["video"]), film)
-        return said.type == THERE
+            video_id = str((said.data or {})["video"])
+            await self._prove(request, video_id)
+            stand.attach(video_id, film)
 
-    async def _prove(self, request: Publish, stand: StandFile, video_id: str) -> None:
+    async def _prove(self, request: Publish, video_id: str) -> None:
         """A person may mistype."""
 
-        def look(youtube: Any, stop: threading.Event) -> steps.Standing | None:
+        def look(youtube: Any, stop: Stop) -> steps.Standing | None:
             return steps.standing(youtube, video_id)
 
         if await self._line.call(request.channel_id, look) is None:
-            kept = stand.read()
-            assert kept is not None
-            stand.write(kept.model_copy(update={"video_id": None}))
             raise PublishNeedsPerson(
                 f"this channel sees no video {video_id!r}",
                 hint="resolve_job with action 'attach' and the right id, or 'submit_again'.",
@@ -185,7 +184,7 @@ class Publisher:
         gauge = Gauge(self._shop.clock.now)
         known = await publications.remote_ids(self._shop.db)
 
-        def send(youtube: Any, stop: threading.Event) -> str:
+        def send(youtube: Any, stop: Stop) -> str:
             return Transfer(
                 youtube,
                 film,
@@ -288,7 +287,7 @@ class Publisher:
     @staticmethod
     def _action(
         request: Publish, done: Publication, name: str
-    ) -> tuple[int, Callable[[Any, threading.Event], None]]:
+    ) -> tuple[int, Callable[[Any, Stop], None]]:
         """What a step costs of the daily units, and what it does."""
         id, listing = done.remote_id, request.listing
         if name == "playlist":
@@ -301,7 +300,7 @@ class Publisher:
         assert file is not None
         path = Path(file.path)
 
-        def act(youtube: Any, _: threading.Event) -> None:
+        def act(youtube: Any, _: Stop) -> None:
             if digest_of(path) != file.sha256:
                 raise PublishError(f"{path.name} is not what the person agreed to any more")
             if name == "captions":
@@ -318,7 +317,7 @@ class Publisher:
         async with self._shop.db.transaction() as tx:
             await publications.spend(tx, job.id, "units", preflight.LIST_UNITS, now)
 
-        def look(youtube: Any, stop: threading.Event) -> steps.Standing | None:
+        def look(youtube: Any, stop: Stop) -> steps.Standing | None:
             return steps.standing(youtube, done.remote_id)
 
         found = await self._line.call(request.channel_id, look)

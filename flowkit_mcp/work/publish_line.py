@@ -12,13 +12,15 @@ from flowkit_mcp.domain.models import Job
 from flowkit_mcp.errors import NotFound, PublishNeedsPerson
 from flowkit_mcp.publish.auth import SignIns, signins_of
 from flowkit_mcp.publish.client import hang_up
+from flowkit_mcp.publish.upload import Stop
 from flowkit_mcp.store import jobs, publications
 from flowkit_mcp.work.publish_answers import PAUSING
 from flowkit_mcp.work.workshop import Workshop
 
 REPORT_EVERY_S = 0.5
-#: A thread that is told to stop has so long to end; its connection is cut each time.
-STOP_S, STOP_TIMES = 0.5, 10
+#: A call that is told to stop has so long to end. What it sends of the film is cut at once; any other request has so
+#: long to be answered: a session that was opened, or a film in a playlist, must be known of.
+STOP_S, ANSWER_S, CUT_EVERY_S = 5.0, 4.0, 0.1
 #: Steps are shown as done with the last few hundredths.
 SENT_SHARE = 0.97
 
@@ -35,12 +37,12 @@ class Line:
     async def call(
         self,
         channel_id: str,
-        work: Callable[[Any, threading.Event], T],
+        work: Callable[[Any, Stop], T],
         *,
         watch: tuple[Job, Gauge] | None = None,
     ) -> T:
-        """Run `work` with the channel's client in a thread of its own; cancelling cuts its line."""
-        stop = threading.Event()
+        """Run `work` with the channel's client in a thread of its own, which a cancel or a pause ends."""
+        stop = Stop()
         lines: list[Any] = []
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         loop = asyncio.get_running_loop()
@@ -62,16 +64,11 @@ class Line:
             while not outcome.done():
                 await asyncio.wait({outcome}, timeout=REPORT_EVERY_S)
                 if watch is not None and await self._report(*watch):
-                    stop.set()
-                    _cut(lines)
+                    await _end(outcome, stop, lines)
             return outcome.result()
-        except asyncio.CancelledError:
-            stop.set()
-            for _ in range(STOP_TIMES):  # the library opens its line once more when it breaks
-                _cut(lines)
-                if (await asyncio.wait({outcome}, timeout=STOP_S))[0]:
-                    break
-            if outcome.done() and not outcome.cancelled():
+        except BaseException:
+            await _end(outcome, stop, lines)
+            if outcome.done():
                 outcome.exception()  # seen, so that asyncio does not report it as lost
             raise
 
@@ -93,9 +90,16 @@ def _client(signins: SignIns, channel_id: str, now: int) -> Any:
     return signins.youtube(channel, now)
 
 
-def _cut(lines: list[Any]) -> None:
-    for youtube in lines:
-        hang_up(youtube)
+async def _end(outcome: asyncio.Future[Any], stop: Stop, lines: list[Any]) -> None:
+    """Tell the thread to stop, and wait until it has or `STOP_S` are over."""
+    stop.set()
+    now = asyncio.get_running_loop().time
+    told = now()
+    while not outcome.done() and now() - told < STOP_S:
+        if stop.sending or now() - told >= ANSWER_S:
+            for youtube in lines:  # each time: the library opens its line once more when it breaks
+                hang_up(youtube)
+        await asyncio.wait({outcome}, timeout=CUT_EVERY_S)
 
 
 def _tell(

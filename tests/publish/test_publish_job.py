@@ -7,12 +7,11 @@ import re
 from typing import Any
 
 import pytest
-from publish_world import CHUNK, LISTING, SIZE, PublishWorld, another_render
+from publish_world import LISTING, SIZE, PublishWorld, another_render
 
 from flowkit_mcp import Wishes
 from flowkit_mcp.domain.models import JobState, Orientation
 from flowkit_mcp.errors import Conflict, InvalidSetting, RequestError
-from flowkit_mcp.sdk.publication import pause
 from flowkit_mcp.simulator.youtube import Fault
 from flowkit_mcp.store import publications
 
@@ -133,38 +132,6 @@ async def test_a_lost_sign_in_waits_for_the_person_and_goes_on_after_it(
     await publishing.kit.resolve(job.id, "retry")
     assert (await publishing.rest(job.id)).state is JobState.SUCCEEDED
     assert (len(publishing.youtube.sessions), publishing.youtube.received) == (1, SIZE)
-
-
-async def test_paused_it_sends_nothing_and_goes_on_from_there(publishing: PublishWorld) -> None:
-    second_chunk = publishing.hold(2)
-    job = await publishing.start()
-    await second_chunk.wait()
-    await pause(publishing.kit, job.id)
-    job = await publishing.rest(job.id)
-    assert (job.state, job.reason) == (JobState.NEEDS_ATTENTION, "PAUSED")
-    assert "resolve_job with action 'retry'" in (job.message or "")
-    publishing.youtube.heal()
-    await publishing.kit.resolve(job.id, "retry")
-    assert (await publishing.rest(job.id)).state is JobState.SUCCEEDED
-    assert publishing.arrived_once()
-    assert len(publishing.youtube.sessions) == 1
-    assert publishing.youtube.received <= SIZE + 2 * CHUNK
-
-
-async def test_cancelled_it_stops_at_once_and_the_next_job_goes_on_with_the_same_session(
-    publishing: PublishWorld,
-) -> None:
-    first_chunk = publishing.hold(1)
-    job = await publishing.start()
-    await first_chunk.wait()
-    await publishing.kit.cancel(job.id)
-    job = await publishing.rest(job.id)  # the chunk never arrives
-    assert (job.state, job.reason) == (JobState.CANCELLED, "CANCELLED")
-    assert "not shown to anybody" in (job.message or "")
-    publishing.youtube.heal()
-    assert (await publishing.run()).state is JobState.SUCCEEDED
-    assert publishing.arrived_once()
-    assert len(publishing.youtube.sessions) == 1
 
 
 async def test_a_session_lost_with_everything_sent_asks_and_never_opens_a_second(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,14 @@ from flowkit_mcp.domain.listing import Listing
 from flowkit_mcp.errors import PublishError, PublishLater, PublishNeedsPerson
 from flowkit_mcp.publish.auth import SignIns
 from flowkit_mcp.publish.keys import FileKeys
-from flowkit_mcp.publish.upload import StandFile, Stopped, Transfer
+from flowkit_mcp.publish.upload import (
+    Stand,
+    StandFile,
+    Stop,
+    Stopped,
+    Transfer,
+    fingerprint_of,
+)
 from flowkit_mcp.simulator.youtube import LocalYouTube
 
 pytestmark = pytest.mark.e2e
@@ -36,7 +42,7 @@ class World:
         self.film = folder / "film.mp4"
         self.film.write_bytes(random.Random(1).randbytes(SIZE))
         self.file = StandFile(folder / "uploads" / "7.json")
-        self.stop = threading.Event()
+        self.stop = Stop()
         self.notes: list[tuple[int, int]] = []
         self.known: set[str] = set()
         self.signins = SignIns(folder / "keys", FileKeys(folder / "keys"), youtube.url)
@@ -116,9 +122,10 @@ async def test_a_token_that_dies_on_the_way_is_renewed_and_the_chunk_sent_again(
     assert world.youtube.calls["token"] >= 1
 
 
-async def test_the_answer_to_the_last_byte_may_be_lost(world: World) -> None:
+@pytest.mark.parametrize("lost", ["drop_reply", "half_reply"])
+async def test_the_answer_to_the_last_byte_may_be_lost(world: World, lost: Any) -> None:
     world.youtube.fault("slow", times=5)
-    world.youtube.fault("drop_reply")
+    world.youtube.fault(lost)
     world.youtube.slow_s = 0
     await world.run()
     assert world.arrived_once()
@@ -140,6 +147,26 @@ async def test_stopped_in_the_middle_it_goes_on_in_the_same_session_with_no_byte
     assert world.arrived_once()
     assert world.youtube.received == SIZE
     assert len(world.youtube.sessions) == 1
+
+
+async def test_an_opened_session_that_is_heard_of_too_late_does_not_take_the_place_of_the_next(
+    world: World,
+) -> None:
+    """Its run was told to stop, nobody waited for it any more, and the next one is under way."""
+
+    def overtaken(step: str) -> None:
+        if step == "open":
+            world.stop.set()
+            world.file.write(
+                Stand(fingerprint=fingerprint_of(world.film), session="the next one's")
+            )
+
+    world.youtube.before = overtaken
+    with pytest.raises(Stopped):
+        await world.run()
+    stand = world.file.read()
+    assert stand is not None
+    assert stand.session == "the next one's"
 
 
 async def test_a_stand_in_that_comes_back_on_another_port_goes_on_in_the_same_session(

@@ -1,4 +1,4 @@
-"""An upload killed with SIGKILL at ten points: the next process goes on, and there is one video, byte for byte."""
+"""An upload killed with SIGKILL at eleven points: the next process goes on, and there is one video, byte for byte."""
 
 from __future__ import annotations
 
@@ -63,6 +63,23 @@ async def test_killed_in_an_upload_the_next_process_ends_it_with_one_video(
         assert out.decode().strip() == video.id
         assert video.sha256 == hashlib.sha256(film.read_bytes()).hexdigest()
         assert youtube.received <= SIZE + (512 << 10)
+
+
+async def test_a_session_that_a_kill_kept_it_from_hearing_of_stays_without_a_byte(
+    tmp_path: Path,
+) -> None:
+    """Nobody can know its address, so a second one is opened: only one of them makes a video."""
+    (tmp_path / "film.mp4").write_bytes(random.Random(0).randbytes(SIZE))
+    async with LocalYouTube.run(tmp_path / "youtube") as youtube:
+        child = await start(tmp_path, youtube)
+        youtube.before = lambda step: child.kill() if youtube.sessions else None
+        assert await child.wait() != 0
+        youtube.before = lambda step: None
+        TALLY.add(kills=1)
+        assert await (await start(tmp_path, youtube)).wait() == 0
+        lost, used = youtube.sessions.values()
+        assert (lost.received, lost.video_id) == (0, None)
+        assert list(youtube.videos) == [used.video_id]
 
 
 async def start(folder: Path, youtube: LocalYouTube) -> asyncio.subprocess.Process:

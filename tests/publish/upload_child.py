@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
 
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.listing import Listing
 from flowkit_mcp.publish.auth import SignIns
 from flowkit_mcp.publish.keys import FileKeys
-from flowkit_mcp.publish.upload import StandFile, Transfer
+from flowkit_mcp.publish.upload import StandFile, Stop, Transfer
 
 
 def main(folder: Path, root: str) -> None:
@@ -25,7 +24,7 @@ def main(folder: Path, root: str) -> None:
             Listing(title="The lamp", made_for_kids=False),
             StandFile(folder / "stand.json"),
             clock=clock,
-            stop=threading.Event(),
+            stop=Stop(),
             note=lambda done, size: None,
             backoff_s=0.01,
             chunk=512 << 10,
