@@ -17,7 +17,7 @@ from flowkit_mcp.app import FlowKit
 from flowkit_mcp.bridge.pairing import PairingBook
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
-from flowkit_mcp.domain.models import Gate, OperationState, ProviderState
+from flowkit_mcp.domain.models import BrowserSeen, Gate, OperationState, ProviderState
 from flowkit_mcp.sdk.jobs import GenerationResult, Job
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.site import Site
@@ -38,6 +38,11 @@ MINT = "/recaptcha/enterprise/reload"
 PATIENCE_S = 60.0
 #: A name that leads to loopback, whatever the port: what DNS rebinding makes of a hostile page's own name.
 REBOUND = "rebound.example"
+
+
+def browser(state: ProviderState) -> BrowserSeen | None:
+    """The browser as FlowKit has written it down."""
+    return state.checks.browser if state.checks is not None else None
 
 
 class Stage:
@@ -92,9 +97,9 @@ class Stage:
             while (state := await self.kit.provider_state()) is None or not true(state):
                 version = await self.kit.db.changed(version, 5)
 
-    async def account_seen(self) -> None:
-        """Until FlowKit has read the account, which it does as soon as it reaches Flow."""
-        await self.told(lambda state: state.account is not None)
+    async def seen(self) -> None:
+        """Until FlowKit knows the account and the browser: two parts of it see to that, each in its time."""
+        await self.told(lambda state: state.account is not None and browser(state) is not None)
 
     async def order_clip(self, prompt: str = "waves at dusk") -> int:
         """The number of a job for one clip from words alone, which is paid."""
@@ -118,11 +123,10 @@ class Stage:
                 if ops and ops[-1].state is not OperationState.INTENDED:
                     assert ops[-1].state is OperationState.REFUSED, ops[-1]
                     return
-                seen = await self.kit.provider_state()
-                if seen and seen.gate is not Gate.OPEN:
-                    return
-                seen_browser = seen.checks.browser if seen and seen.checks else None
-                if seen_browser is not None and not seen_browser.signed_in:
+                state = await self.kit.provider_state()
+                assert state is not None
+                seen = browser(state)
+                if state.gate is not Gate.OPEN or (seen is not None and not seen.signed_in):
                     return
                 version = await self.kit.db.changed(version, 5)
 
@@ -165,7 +169,7 @@ async def stage(
             project = sim.service.create_project("demo", "Mine")
             at.tab = await browser.open_flow(page=PAGES[lane] + project.id)
             panel = await at.pair()
-            await at.account_seen()
+            await at.seen()
             await panel.close()
             yield at
         finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from chromium import Chromium
 from playwright.async_api import Page, Playwright, expect
-from stage import CLIP, PAGES, stage
+from stage import CLIP, PAGES, browser, stage
 
 from flowkit_mcp.cli.pair import profiles, revoke
 from flowkit_mcp.domain.models import ProviderState
@@ -26,8 +26,8 @@ async def rename(panel: Page, name: str) -> None:
 
 def named(seen: ProviderState) -> tuple[str, list[str]] | None:
     """The profile in use and those that stand by, as FlowKit knows them."""
-    browser = seen.checks.browser if seen.checks is not None else None
-    return None if browser is None else (browser.label, list(browser.standing_by))
+    used = browser(seen)
+    return None if used is None else (used.label, list(used.standing_by))
 
 
 async def test_profiles_go_by_the_names_that_the_person_gives_and_are_revoked_alone(
@@ -86,7 +86,7 @@ async def test_unpairing_in_the_panel_is_known_at_both_ends(
         await panel.get_by_role("button", name="Unpair…").click()
         await panel.get_by_role("button", name="Unpair", exact=True).click()
         await expect(panel.locator("#headline")).to_have_text("Not paired yet")
-        await at.told(lambda seen: seen.checks is not None and seen.checks.browser is None)
+        await at.told(lambda state: browser(state) is None)
         assert profiles(at.settings).startswith("No browser is paired.")
         assert await panel.evaluate("chrome.alarms.getAll()") == [], "nothing wakes it for nothing"
 
@@ -101,10 +101,10 @@ async def test_the_watchdog_keeps_to_what_a_packed_extension_may_and_wakes_a_dea
         assert [(one["name"], one["periodInMinutes"]) for one in alarms] == [("watchdog", 0.5)]
         await panel.close()
         await at.browser.stop_worker()
-        await at.told(lambda seen: seen.checks is not None and seen.checks.browser is None)
+        await at.told(lambda state: browser(state) is None)
         # Any look of Flow's page at itself is enough, long before the alarm.
         await at.tab.goto(PAGES["batchexecute"] + "second")
-        await at.told(lambda seen: seen.checks is not None and seen.checks.browser is not None)
+        await at.told(lambda state: browser(state) is not None)
 
 
 async def test_a_tab_that_chrome_freezes_in_the_middle_of_a_call_goes_on_where_it_was(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from chromium import Chromium
 from playwright.async_api import Playwright, expect
-from stage import CLIP, MINT, PAGES, Stage, stage
+from stage import CLIP, MINT, PAGES, Stage, browser, stage
 
 from flowkit_mcp.simulator.state import Lane
 
@@ -109,13 +109,7 @@ async def test_while_nobody_is_signed_in_nothing_is_sent_and_afterwards_it_goes_
         panel = await at.browser.panel()
         await expect(panel.locator("#flow-state")).to_have_text("Nobody is signed in to Flow.")
         job = await at.order_clip()
-        await at.told(
-            lambda state: (
-                state.checks is not None
-                and state.checks.browser is not None
-                and not state.checks.browser.signed_in
-            )
-        )
+        await at.told(lambda state: (seen := browser(state)) is not None and not seen.signed_in)
         assert not at.sim.ledger()
         await at.tab.goto(
             f"https://accounts.google.com/signin?account=demo&continue={PAGES['batchexecute']}x"
