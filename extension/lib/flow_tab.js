@@ -6,8 +6,9 @@
  * without a click in the panel.
  */
 
+import { Documents } from "./documents.js";
 import { FLOW, LABS, LABS_API } from "./flow_api.js";
-import { choose, situation, superseded, wireState, words } from "./flow_words.js";
+import { choose, situation, wireState, words } from "./flow_words.js";
 import { granted } from "./granted.js";
 import { PageFault, runInPage } from "./inject.js";
 import { Page } from "./page.js";
@@ -16,8 +17,6 @@ import { readSeen } from "./seen.js";
 import { lookAtPage } from "../page/look.js";
 
 /** @typedef {import("./flow_words.js").Tab} Tab */
-/** @typedef {import("./flow_words.js").Granted} Granted */
-/** @typedef {import("./seen.js").Seen} Seen */
 /** @typedef {import("./labs_session.js").LabsSessions} LabsSessions */
 
 export const PAGE_LIMIT_MS = 10_000;
@@ -25,25 +24,26 @@ const LOOK_LIMIT_MS = 2_000;
 const MOST_TABS = 8;
 const PAGES = [`${FLOW}/*`, `${LABS}/fx`, `${LABS}/fx/*`];
 const RELOAD_AGAIN_MS = 60_000;
+/** Nobody tells when a page answers again: it is looked at so long after each look at which it did not. */
+const LOOK_AGAIN_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 
 export class FlowTabs {
   /** @type {Tab[]} */
   #tabs = [];
-  /** @type {Granted} */
+  /** @type {import("./flow_words.js").Granted} */
   #granted = { flow: true, labs: false, api: false };
   /** @type {number | undefined} */
   #chosen;
-  /** @type {Set<string>} Documents that Flow no longer answers. */
-  #outdated = new Set();
-  /** @type {string[]} Documents in the order in which they were first seen. */
-  #order = [];
+  #documents = new Documents();
   /** @type {Map<number, number>} When a tab was last reloaded by us. */
   #reloaded = new Map();
   /** @type {Map<string, number>} Calls under way, by document. */
   #busy = new Map();
   /** @type {Promise<void> | null} */
   #looking = null;
-  #pageLoads = 0;
+  /** Looks in a row at which the chosen tab did not answer. */
+  #inVain = 0;
+  #timer = 0;
   #sessions;
   #changed;
   /** The account last worked with, and whether Flow was simulated when last seen. @type {{account: string | null, simulated: boolean}} */
@@ -69,8 +69,7 @@ export class FlowTabs {
 
   /** What FlowKit is told. */
   get wire() {
-    const more = { simulated: this.memory.simulated, pageLoads: this.#pageLoads };
-    return wireState(this.#tab, this.words, more);
+    return wireState(this.#tab, this.words, { simulated: this.memory.simulated, pageLoads: this.#documents.loads });
   }
 
   /** For the panel. */
@@ -108,7 +107,7 @@ export class FlowTabs {
     const open = await chrome.tabs.query({ url: PAGES });
     open.sort((a, b) => Number(this.knows(b.id ?? -1)) - Number(this.knows(a.id ?? -1))); // of many, these stay
     const tabs = await Promise.all(open.slice(0, MOST_TABS).map((tab) => this.#lookAt(tab)));
-    this.#sort(tabs);
+    this.#documents.sort(tabs);
     this.#tabs = tabs;
     const chosen = choose(tabs, { chosen: this.#chosen, account: this.memory.account });
     if (chosen && chosen.id !== this.#chosen) {
@@ -117,20 +116,17 @@ export class FlowTabs {
     }
     this.#chosen = chosen?.id;
     if (chosen?.seen) this.memory.simulated = chosen.seen.simulated;
-    this.#sessions.keepOnly(new Set(this.#order));
+    this.#sessions.keepOnly(this.#documents.all);
+    this.#lookAgain(["loading", "silent", "frozen"].includes(chosen?.standing ?? ""));
     this.#changed();
   }
 
-  /** @param {Tab[]} tabs Which of them are new, gone, or of an account that is signed in no more. */
-  #sort(tabs) {
-    const pages = new Map(tabs.flatMap(({ seen }) => (seen ? [[seen.documentId, seen]] : [])));
-    const fresh = [...pages.keys()].filter((id) => !this.#order.includes(id));
-    this.#pageLoads += fresh.length;
-    this.#order = [...this.#order.filter((id) => pages.has(id)), ...fresh];
-    for (const id of this.#outdated) if (!pages.has(id)) this.#outdated.delete(id);
-    const seen = this.#order.map((id) => /** @type {Seen} */ (pages.get(id)));
-    for (const id of superseded(seen)) this.#outdated.add(id);
-    for (const tab of tabs) tab.outdated = tab.seen !== undefined && this.#outdated.has(tab.seen.documentId);
+  /** @param {boolean} waits Whether the chosen tab may answer by itself. If not soon, the alarm goes on asking. */
+  #lookAgain(waits) {
+    clearTimeout(this.#timer);
+    const wait = waits ? LOOK_AGAIN_MS[this.#inVain] : undefined;
+    this.#inVain = waits ? this.#inVain + 1 : 0;
+    if (wait) this.#timer = setTimeout(() => this.look().catch(() => {}), wait);
   }
 
   /**
@@ -146,23 +142,30 @@ export class FlowTabs {
       const { value, documentId } = await runInPage({ tabId: id }, lookAtPage, [], LOOK_LIMIT_MS);
       const seen = await readSeen(value, documentId);
       if (seen === null) return { ...about, standing: tab.status === "complete" ? "silent" : "loading" };
-      if (seen.lane === "labs") await this.#askSession(new Page(id, seen));
-      return { ...about, standing: "seen", seen };
+      const told = seen.lane !== "labs" || (await this.#askSession(new Page(id, seen)));
+      return told ? { ...about, standing: "seen", seen } : { ...about, standing: "silent", late: documentId };
     } catch (error) {
       if (!(error instanceof PageFault)) throw error;
       if (error.why === "withheld") return { ...about, standing: "withheld" };
       if (error.why === "gone") return about;
       const asleep = /** @type {any} */ (tab).frozen === true || tab.status === "complete";
-      return { ...about, standing: asleep ? "frozen" : "loading" };
+      const { seen, late = seen?.documentId } = this.#tabs.find((one) => one.id === id) ?? {};
+      return { ...about, standing: asleep ? "frozen" : "loading", late };
     }
   }
 
-  /** @param {Page} page A page of labs.google tells who is signed in only when asked: once per document. */
+  /**
+   * A page of labs.google tells who is signed in only when asked: once per document.
+   * @param {Page} page
+   * @returns {Promise<boolean>} Whether it told.
+   */
   async #askSession(page) {
     const session = await this.#sessions.known(page, PAGE_LIMIT_MS);
+    if (session === null) return false;
     page.seen.signedIn = session.signedIn;
     page.seen.account = session.account;
-    if (session.moved) this.#outdated.add(page.seen.documentId);
+    if (session.moved) this.#documents.doubt(page.seen.documentId);
+    return true;
   }
 
   /**
@@ -253,7 +256,7 @@ export class FlowTabs {
    */
   async doubt(page) {
     const { documentId } = page.seen;
-    this.#outdated.add(documentId);
+    this.#documents.doubt(documentId);
     const last = this.#reloaded.get(page.tabId) ?? 0;
     if ((this.#busy.get(documentId) ?? 0) <= 1 && Date.now() - last > RELOAD_AGAIN_MS) {
       this.#reloaded.set(page.tabId, Date.now());

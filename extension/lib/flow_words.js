@@ -8,6 +8,7 @@
  * @property {string} title
  * @property {"seen"|"loading"|"silent"|"frozen"|"discarded"|"withheld"} standing `silent`: it does not answer.
  * @property {Seen} [seen]
+ * @property {string} [late] The document that it showed before it was late to answer, and may still show.
  * @property {boolean} [outdated] Flow no longer answers this page as it stands.
  * @property {boolean} active
  */

@@ -6,6 +6,7 @@
  */
 
 import { LABS } from "./flow_api.js";
+import { CannotCall } from "./protocol.js";
 import { accountLabel } from "./seen.js";
 import { askSession } from "../page/labs.js";
 
@@ -21,13 +22,14 @@ const NOBODY = { signedIn: false, account: null, moved: false, bearer: null, at:
 export class LabsSessions {
   /** @type {Map<string, Session>} By document. */
   #sessions = new Map();
-  /** @type {Map<string, Promise<Session>>} */
+  /** @type {Map<string, Promise<Session | null>>} */
   #asking = new Map();
 
   /**
    * What is known of this page, or what it says when asked.
    * @param {Page} page
    * @param {number} limitMs
+   * @returns {Promise<Session | null>} Null if it does not say: it is asked again next time.
    */
   async known(page, limitMs) {
     return this.#sessions.get(page.seen.documentId) ?? this.#ask(page, limitMs);
@@ -38,11 +40,14 @@ export class LabsSessions {
    * @param {number} limitMs
    * @param {{fresh?: boolean}} [how] `fresh`: the one before was refused.
    * @returns {Promise<string | null>} Null if nobody is signed in.
+   * @throws {CannotCall} The page does not say.
    */
   async bearer(page, limitMs, { fresh = false } = {}) {
     const session = fresh ? null : await this.known(page, limitMs);
     if (session?.bearer && Date.now() - session.at < BEARER_LIFE_MS) return session.bearer;
-    return (await this.#ask(page, limitMs)).bearer;
+    const asked = await this.#ask(page, limitMs);
+    if (asked === null) throw new CannotCall("NO_FLOW_TAB", "the Flow tab does not say who is signed in");
+    return asked.bearer;
   }
 
   /**
@@ -54,7 +59,7 @@ export class LabsSessions {
     return session === undefined || !session.signedIn || session.account === seen.account;
   }
 
-  /** @param {Page} page @param {number} limitMs @returns {Promise<Session>} */
+  /** @param {Page} page @param {number} limitMs @returns {Promise<Session | null>} */
   #ask(page, limitMs) {
     const id = page.seen.documentId;
     const asking =
@@ -63,12 +68,11 @@ export class LabsSessions {
     return asking;
   }
 
-  /** @param {Page} page @param {number} limitMs @returns {Promise<Session>} */
+  /** @param {Page} page @param {number} limitMs @returns {Promise<Session | null>} */
   async #askNow(page, limitMs) {
     const told = await page.run(askSession, [limitMs], limitMs + 1000).catch(() => null);
     const session = await readSession(told, page.seen.simulated);
-    if (session === null) return NOBODY; // it did not say: asked again next time
-    this.#sessions.set(page.seen.documentId, session);
+    if (session !== null) this.#sessions.set(page.seen.documentId, session);
     return session;
   }
 
@@ -88,7 +92,7 @@ export class LabsSessions {
     return !session.signedIn;
   }
 
-  /** @param {Set<string>} documents The others are gone. */
+  /** @param {ReadonlySet<string>} documents The others are gone. */
   keepOnly(documents) {
     for (const id of this.#sessions.keys()) if (!documents.has(id)) this.#sessions.delete(id);
   }

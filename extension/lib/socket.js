@@ -105,15 +105,20 @@ export class Link {
     if (code === null) return false;
     const key = await profileKey(code.secret, this.#ends.instance());
     code.secret.fill(0);
-    await this.#keys.write({ pending: { key, port: code.port } });
-    this.renew();
+    await this.#replaceKeys({ pending: { key, port: code.port } });
     return true;
   }
 
   async unpair() {
     this.send({ type: "bye", code: "unpaired", message: "unpaired in the browser" });
-    await this.#keys.write({ paired: null, pending: null });
+    await this.#replaceKeys({ paired: null, pending: null });
     this.generation = 0;
+  }
+
+  /** @param {Parameters<Keyring["write"]>[0]} change What a handshake under way knows of keys is old from now on. */
+  async #replaceKeys(change) {
+    this.#epoch++;
+    await this.#keys.write(change);
     this.renew();
   }
 
@@ -135,7 +140,7 @@ export class Link {
     const socket = new WebSocket(`ws://127.0.0.1:${known.port}${PATH}`);
     const frames = (this.#frames = new Frames(socket));
     try {
-      await this.#live(socket, frames, known.port, { paired, pending });
+      await this.#live(socket, frames, known.port, { paired, pending }, epoch);
     } catch (error) {
       frames.close(closeCode(error));
       await this.#ended(error, known.port, pending !== undefined, paired?.unsure === true);
@@ -151,9 +156,10 @@ export class Link {
    * @param {Frames} frames
    * @param {number} port
    * @param {import("./keyring.js").Keys} keys
+   * @param {number} epoch
    * @returns {Promise<never>}
    */
-  async #live(socket, frames, port, { paired, pending }) {
+  async #live(socket, frames, port, { paired, pending }, epoch) {
     const { key } = /** @type {{key: CryptoKey}} */ (pending ?? paired);
     const pairing = pending !== undefined || (paired?.unsure === true && this.#asPairing);
     const unsure = pending !== undefined || paired?.unsure === true;
@@ -166,12 +172,14 @@ export class Link {
       pairing,
       generation: this.generation,
       proved: async (generation) => {
+        if (epoch !== this.#epoch) throw new Closed(1000, true);
         this.generation = generation;
         // Kept before our proof goes out: a browser that dies here can still come back.
         await this.#keys.write({ paired: { key, port, generation, unsure }, pending: null });
       },
       about: () => about,
     });
+    if (epoch !== this.#epoch) throw new Closed(1000, true);
     if (unsure) {
       await this.#keys.write({ paired: { key, port, generation: this.generation, unsure: false } });
     }

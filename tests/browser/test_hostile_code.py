@@ -85,6 +85,8 @@ async def test_a_bearer_of_another_site_is_not_adopted_but_a_newer_one_of_the_pa
     pages = site_hosts.MAY_ASK[site_hosts.API]
     monkeypatch.setitem(site_hosts.MAY_ASK, site_hosts.API, (*pages, EVIL.rstrip("/")))
     async with stage(tmp_path, playwright, lane="labs") as at:
+        # The page has sent its own first: the newest is what it sent last.
+        await at.tab.locator("html[data-ready]").wait_for(state="attached")
         newer = at.sim.service.bearers.current("demo", 0)
         at.site.add_page(EVIL, ExtraPage("<title>evil</title>"))
         evil = await at.browser.context.new_page()

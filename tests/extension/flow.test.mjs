@@ -214,8 +214,16 @@ test("a bearer of another account than the page was seen with is told apart", as
 });
 
 test("a session of any other shape means that nobody is signed in", async () => {
-  for (const told of [null, 7, {}, session({ bearer: 7 }), session({ bearer: "x y".repeat(20) }), { fault: "MOVED" }, { fault: "NETWORK" }]) {
+  for (const told of [{}, session({ bearer: 7 }), session({ bearer: "x y".repeat(20) }), { fault: "MOVED" }]) {
     assert.equal(await new LabsSessions().bearer(page(async () => told), 10), null);
+  }
+});
+
+test("a page that does not say who is signed in is not said to be signed out", async () => {
+  for (const told of [null, 7, { fault: "NETWORK" }]) {
+    const silent = page(async () => told);
+    assert.equal(await new LabsSessions().known(silent, 10), null);
+    await assert.rejects(new LabsSessions().bearer(silent, 10), { code: "NO_FLOW_TAB", sent: false });
   }
 });
 

@@ -2,12 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { shakeHands } from "../../extension/lib/handshake.js";
-import { profileKey, proof } from "../../extension/lib/pairing.js";
-import { PROTOCOL } from "../../extension/lib/protocol.js";
+import { profileKey } from "../../extension/lib/pairing.js";
+import { INSTANCE, PORT, challenge } from "./world.mjs";
 
-const INSTANCE = "a".repeat(32);
-const PORT = 4781;
-const NONCE = "1".repeat(64);
 const flow = { tab: "none", signed_in: false, simulated: false, page_loads: 0 };
 
 /** A server that answers each frame with what `answers` makes of it. */
@@ -32,11 +29,6 @@ async function meet(answers, more = {}) {
   };
   const ending = await shakeHands(frames, send, who).catch((error) => error);
   return { sent, kept, ending };
-}
-
-async function challenge(hello, key, { generation = 3, side = "srv", port = PORT, instance = INSTANCE, protocol = PROTOCOL } = {}) {
-  const about = { port, instance, extNonce: hello.nonce, srvNonce: NONCE, generation };
-  return JSON.stringify({ type: "challenge", protocol, nonce: NONCE, generation, proof: await proof(key, side, about) });
 }
 
 const welcome = () => JSON.stringify({ type: "welcome", generation: 3, version: "v", library: "lib" });

@@ -3,6 +3,18 @@
 import { Approvals } from "../../extension/lib/ask.js";
 import { Calls } from "../../extension/lib/calls.js";
 import { Journal } from "../../extension/lib/journal.js";
+import { proof } from "../../extension/lib/pairing.js";
+import { PROTOCOL } from "../../extension/lib/protocol.js";
+
+export const INSTANCE = "a".repeat(32);
+export const PORT = 4781;
+const NONCE = "1".repeat(64);
+
+/** What a server that knows the key answers to `hello`. */
+export async function challenge(hello, key, { generation = 3, side = "srv", port = PORT, instance = INSTANCE, protocol = PROTOCOL } = {}) {
+  const about = { port, instance, extNonce: hello.nonce, srvNonce: NONCE, generation };
+  return JSON.stringify({ type: "challenge", protocol, nonce: NONCE, generation, proof: await proof(key, side, about) });
+}
 
 /** chrome.storage, as far as it is used; `items` survives what uses it. */
 export class Area {

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+
+import { profileKey } from "../../extension/lib/pairing.js";
+import { Link } from "../../extension/lib/socket.js";
+import { INSTANCE, PORT, challenge, gate } from "./world.mjs";
+
+/** The sockets that were opened, the last one last. */
+let sockets = [];
+
+class Socket {
+  static OPEN = 1;
+  readyState = 1;
+  sent = [];
+  constructor() {
+    sockets.push(this);
+    queueMicrotask(() => this.onopen());
+  }
+  send(text) {
+    this.sent.push(JSON.parse(text));
+  }
+  close(code) {
+    this.readyState = 3;
+    queueMicrotask(() => this.onclose({ code }));
+  }
+  hear(text) {
+    this.onmessage({ data: text });
+  }
+}
+
+class Keys {
+  kept = {};
+  /** What writing waits for. */
+  slow = Promise.resolve();
+  writes = 0;
+  async read() {
+    return { ...this.kept };
+  }
+  async write(change) {
+    this.writes++;
+    await this.slow;
+    for (const [name, value] of Object.entries(change)) {
+      if (value === null) delete this.kept[name];
+      else this.kept[name] = value;
+    }
+  }
+}
+
+async function until(true_) {
+  while (!true_()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+beforeEach(() => {
+  sockets = [];
+  globalThis.WebSocket = Socket;
+});
+afterEach(() => delete globalThis.WebSocket);
+
+/** A profile that has paired before says hello, and the server has not answered yet. */
+async function greeting() {
+  const keys = new Keys();
+  const key = await profileKey(new Uint8Array(32).fill(7), INSTANCE);
+  keys.kept.paired = { key, port: PORT, generation: 3, unsure: false };
+  const link = new Link(keys, {
+    instance: () => INSTANCE,
+    about: () => ({ version: "1", label: "l", flow: { tab: "none", signed_in: false, simulated: false, page_loads: 0 }, journal: {} }),
+    message: async () => {},
+    up() {},
+    otherKind: () => false,
+    changed() {},
+  });
+  link.connect();
+  await until(() => sockets[0]?.sent.length === 1);
+  return { link, keys, answer: await challenge(sockets[0].sent[0], key) };
+}
+
+test("unpaired in the middle of a handshake, the profile stays unpaired", async () => {
+  const { link, keys, answer } = await greeting();
+  const writing = gate();
+  keys.slow = writing.passed;
+  const unpaired = link.unpair();
+  await until(() => keys.writes === 1);
+  keys.slow = Promise.resolve();
+  sockets[0].hear(answer); // before the keys are gone
+  await until(() => sockets[0].readyState === 3);
+  writing.open();
+  await unpaired;
+  await until(() => link.view.state === "unpaired");
+  assert.deepEqual(keys.kept, {});
+  assert.deepEqual(sockets.flatMap(({ sent }) => sent.map(({ type }) => type)).filter((type) => type === "proof"), []);
+});
+
+test("a code pasted in the middle of a handshake is used, not forgotten", async () => {
+  const { link, keys, answer } = await greeting();
+  const writing = gate();
+  keys.slow = writing.passed;
+  const pasted = link.pair(`fk1.${PORT}.${"ab".repeat(32)}`);
+  await until(() => keys.writes === 1);
+  keys.slow = Promise.resolve();
+  sockets[0].hear(answer);
+  await until(() => sockets[0].readyState === 3);
+  writing.open();
+  assert.equal(await pasted, true);
+  await until(() => sockets.at(-1).sent[0]?.pairing === true);
+  assert.ok(keys.kept.pending);
+  await link.unpair();
+  await until(() => link.view.state === "unpaired");
+});

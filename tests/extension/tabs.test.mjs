@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+
+import { FlowTabs } from "../../extension/lib/flow_tab.js";
+import { LabsSessions } from "../../extension/lib/labs_session.js";
+
+const LOOK_LIMIT_MS = 2_000;
+const BEARER = "the-page-s-own-bearer-1";
+const NEWER = "a-newer-bearer-of-this-page";
+const PAGE = { path: "/fx/tools/flow/project/p", title: "t", ready: "complete", values: false, captcha: true, challenge: false };
+
+/** Tabs of a browser: `answers` is what the page in each says when it is looked at, or a promise that never settles. */
+let open = [];
+let sessionsAsked = 0;
+/** Looks begun (each asks for three permissions at once) and pages asked. */
+let permissionsAsked = 0;
+let pagesAsked = 0;
+const looksBegun = () => permissionsAsked / 3;
+
+function tab(id, more = {}) {
+  const made = { id, url: "https://labs.google/fx", title: `tab ${id}`, status: "complete", active: false, document: `d${id}`,
+    page: { ...PAGE, origin: "https://labs.google" }, session: { bearer: BEARER, email: "somebody@example.com", name: "S" }, ...more };
+  open.push(made);
+  return made;
+}
+
+const classic = (account) => ({ ...PAGE, origin: "https://flow.google.com", path: "/project/p", values: true, signedIn: true, account });
+const stuck = () => new Promise(() => {});
+async function until(true_) {
+  while (!true_()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+beforeEach((t) => {
+  open = [];
+  sessionsAsked = permissionsAsked = pagesAsked = 0;
+  globalThis.chrome = {
+    permissions: { contains: async () => ++permissionsAsked > 0 },
+    tabs: { query: async () => open.map((one) => ({ ...one })), update: async () => {} },
+    scripting: {
+      async executeScript({ target, func }) {
+        const shown = open.find(({ id }) => id === target.tabId);
+        const looks = func.name === "lookAtPage";
+        if (looks) pagesAsked++;
+        else sessionsAsked++;
+        return [{ documentId: shown.document, result: await (looks ? shown.page : shown.session) }];
+      },
+    },
+  };
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+});
+afterEach(() => delete globalThis.chrome);
+
+/** @param {any} t @param {FlowTabs} tabs @param {boolean} [late] Whether a page will not answer in time. */
+async function look(t, tabs, late = false) {
+  const before = pagesAsked;
+  const looked = tabs.look();
+  if (late) {
+    await until(() => pagesAsked === before + open.length);
+    t.mock.timers.tick(LOOK_LIMIT_MS);
+  }
+  await looked;
+}
+
+test("a page that is late to answer is still the same page: its bearer, its place and its count stay", async (t) => {
+  const sessions = new LabsSessions();
+  const tabs = new FlowTabs(sessions, () => {});
+  const shown = tab(1);
+  await look(t, tabs);
+  sessions.notice({ initiator: "https://labs.google", tabId: 1, documentId: "d1", requestHeaders: [{ name: "authorization", value: `Bearer ${NEWER}` }] });
+  const { page } = shown;
+  for (let turn = 0; turn < 2; turn++) {
+    shown.page = stuck();
+    await look(t, tabs, true);
+    assert.equal(tabs.words.state, "frozen");
+  }
+  shown.page = page;
+  await look(t, tabs);
+  assert.equal(tabs.words.state, "ready");
+  assert.equal(tabs.wire.page_loads, 1);
+  assert.equal(await sessions.bearer(tabs.pages()[0], 10), NEWER);
+  assert.equal(sessionsAsked, 1);
+});
+
+test("a page of a former account does not become the newest by having been late to answer", async (t) => {
+  const tabs = new FlowTabs(new LabsSessions(), () => {});
+  const former = tab(1, { page: classic("former@example.com") });
+  tab(2, { page: classic("present@example.com") });
+  await look(t, tabs);
+  const { page } = former;
+  former.page = stuck();
+  await look(t, tabs, true);
+  former.page = page;
+  await look(t, tabs);
+  assert.equal(tabs.chosen, 2);
+  assert.match(tabs.wire.account, /^p…@example/);
+});
+
+test("a page that was late and then shows another document is a new one", async (t) => {
+  const tabs = new FlowTabs(new LabsSessions(), () => {});
+  const shown = tab(1);
+  await look(t, tabs);
+  const { page } = shown;
+  shown.page = stuck();
+  await look(t, tabs, true);
+  Object.assign(shown, { page, document: "e1" });
+  await look(t, tabs);
+  assert.equal(tabs.wire.page_loads, 2);
+  assert.equal(sessionsAsked, 2);
+});
+
+test("a page that did not answer is looked at again by itself, ever more rarely, and then left to the alarm", async (t) => {
+  let ended = 0;
+  const tabs = new FlowTabs(new LabsSessions(), () => ended++);
+  tab(1, { page: stuck() });
+  await look(t, tabs, true);
+  for (const [number, wait] of [1_000, 2_000, 4_000, 8_000, 16_000].entries()) {
+    t.mock.timers.tick(wait - 1);
+    assert.equal(looksBegun(), number + 1);
+    t.mock.timers.tick(1);
+    assert.equal(looksBegun(), number + 2);
+    await until(() => pagesAsked === number + 2);
+    t.mock.timers.tick(LOOK_LIMIT_MS);
+    await until(() => ended === number + 2);
+  }
+  t.mock.timers.tick(600_000);
+  assert.equal(looksBegun(), 6);
+});
+
+test("a page that answers at a later look is used from then on, and looked at no more", async (t) => {
+  const tabs = new FlowTabs(new LabsSessions(), () => {});
+  const shown = tab(1);
+  const { page } = shown;
+  shown.page = stuck();
+  await look(t, tabs, true);
+  shown.page = page;
+  t.mock.timers.tick(1_000);
+  await until(() => tabs.words.state === "ready");
+  t.mock.timers.tick(600_000);
+  assert.equal(looksBegun(), 2);
+});
+
+test("who is signed in is asked again where the page could not say, and it is not called signed out", async (t) => {
+  const tabs = new FlowTabs(new LabsSessions(), () => {});
+  const shown = tab(1, { session: { fault: "NETWORK" } });
+  await look(t, tabs);
+  assert.equal(tabs.words.state, "silent");
+  shown.session = { bearer: BEARER, email: "somebody@example.com", name: "S" };
+  t.mock.timers.tick(1_000);
+  await until(() => tabs.words.state === "ready");
+});
