@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flowkit_mcp.domain.cut import Captions
+from flowkit_mcp.media.lines import clusters, units
 from flowkit_mcp.media.speech import Spoken
 from flowkit_mcp.media.timeline import FPS, SAMPLES_PER_FRAME, Timeline, Voice
 
@@ -122,12 +123,19 @@ def _packed(sentence: str, most: int) -> list[str]:
         if lines and _width(joined) <= most:
             lines[-1] = joined
             continue
-        while _width(word) > most:  # a script without spaces, or no word at all
-            lines.append(word[: max(1, most // 2)])
-            word = word[max(1, most // 2) :]
-        if word:
-            lines.append(word)
+        lines += _fitted(word, most) if _width(word) > most else [word]
     return lines
+
+
+def _fitted(word: str, most: int) -> list[str]:
+    """What has no spaces, or is no word at all, broken where its script allows it, else between letters."""
+    parts = [""]
+    for unit in units(word):
+        for part in clusters(unit) if _width(unit) > most else (unit,):
+            if parts[-1] and _width(parts[-1] + part) > most:
+                parts.append("")
+            parts[-1] += part
+    return parts
 
 
 def _moment(spans: Sequence[tuple[float, float]], talked: float, *, after: bool) -> float:

@@ -17,10 +17,10 @@ from typing import Any
 from flowkit_mcp.domain.cut import CaptionStyle, Corner, Logo, TextSize, Title, TitleKind
 from flowkit_mcp.media.captions import clean
 from flowkit_mcp.media.fonts import Fonts
+from flowkit_mcp.media.lines import clusters, led, units
 from flowkit_mcp.media.stills import load_picture, save_bytes
 
 _CAPTION_SIZE = {TextSize.SMALL: 0.85, TextSize.MEDIUM: 1.0, TextSize.LARGE: 1.25}
-_DARK = "#000000"
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,9 @@ class Artist:
             self.safe.bottom - height if low else self.safe.top,
         )
 
-    def missing(self, text: str) -> list[str]:
-        """Scripts in a text that no font here can write."""
-        return self._fonts.missing(text)
+    def unwritable(self, text: str) -> str:
+        """What to tell a person of letters that no font here has; empty if all can be written."""
+        return self._fonts.unwritable(text)
 
     def _title_text(self, text: str, subtitle: str, colour: str, *, shadow: bool = True) -> Any:
         room = self.safe.width * 0.92
@@ -185,8 +185,8 @@ class Artist:
         pen.rounded_rectangle((0, 0, size_of[0] - 1, size_of[1] - 1), bar * 2, (10, 12, 16, 165))
         pen.rounded_rectangle((0, 0, bar - 1, size_of[1] - 1), bar // 2, title.colour)
         image.alpha_composite(words, (bar + pad, pad // 2))
-        # Above the place of the captions.
-        bottom = self.safe.bottom - round(self._unit * 3.4)
+        # Above the place of the captions: three large lines of an upright film, else two.
+        bottom = self.safe.bottom - round(self._unit * (4.9 if self.height > self.width else 3.4))
         return self._keep(image, self.safe.left, bottom - image.height)
 
     def _fitting(
@@ -208,7 +208,7 @@ class Artist:
             found = _greedy(paragraph, self._wider_than(room, size, bold))
             if len(found) > 1:
                 found = self._balanced(paragraph, size, room, len(found), bold)
-            lines += found
+            lines += [led(line, paragraph) for line in found]
         return lines
 
     def _balanced(self, text: str, size: int, room: float, count: int, bold: bool) -> list[str]:
@@ -222,7 +222,8 @@ class Artist:
         return _greedy(text, self._wider_than(room, size, bold))
 
     def _widest_word(self, text: str, size: int, bold: bool) -> float:
-        return max((self._fonts.width(word, size, bold=bold) for word in text.split()), default=0.0)
+        words = (word.rstrip() for line in text.split("\n") for word in units(line))
+        return max((self._fonts.width(word, size, bold=bold) for word in words), default=0.0)
 
     def _wider_than(self, width: float, size: int, bold: bool) -> Callable[[str], bool]:
         return lambda line: self._fonts.width(line, size, bold=bold) > width + 0.5
@@ -246,21 +247,11 @@ class Artist:
         width = round(max(widths)) + 2 * pad
         height = round(sum(size * 1.28 for _, size, _ in rows)) + 2 * pad
         words: Any = Image.new("RGBA", (width, height), (0, 0, 0, 0))
-        pen = ImageDraw.Draw(words)
         y = float(pad)
         for (text, size, bold), across in zip(rows, widths, strict=True):
             x = float(pad) if left else (width - across) / 2
-            for part, font in self._fonts.runs(text, size, bold=bold):
-                pen.text(
-                    (x, y + size),
-                    part,
-                    fill=colour,
-                    font=font,
-                    anchor="ls",
-                    stroke_width=outline,
-                    stroke_fill=_DARK,
-                )
-                x += font.getlength(part)
+            place = (x, y + size)
+            self._fonts.draw(words, place, text, size, colour, bold=bold, outline=outline)
             y += size * 1.28
         if box:
             ground: Any = Image.new("RGBA", words.size, (0, 0, 0, 0))
@@ -290,25 +281,25 @@ class Artist:
 
 
 def _greedy(text: str, wide: Callable[[str], bool]) -> list[str]:
-    """Words in lines, each as full as it can be; what has no spaces is broken between letters."""
+    """A line in lines, each as full as it can be; what may not be broken is, where it is too wide alone."""
     lines: list[str] = []
     line = ""
-    for word in text.split(" "):
-        joined = f"{line} {word}" if line else word
-        if not wide(joined):
-            line = joined
+    for unit in units(text):
+        if not wide((line + unit).rstrip()):
+            line += unit
             continue
         if line:
-            lines.append(line)
-        line = word
-        while len(line) > 1 and wide(line):
+            lines.append(line.rstrip())
+        letters = clusters(unit.rstrip())
+        while len(letters) > 1 and wide("".join(letters)):
             # Wider with every letter, so the place to break is found by halving.
-            fits = max(
-                1, bisect.bisect_left(range(1, len(line)), True, key=lambda n: wide(line[:n]))
+            fits = bisect.bisect_left(
+                range(1, len(letters)), True, key=lambda n, of=letters: wide("".join(of[:n]))
             )
-            lines.append(line[:fits])
-            line = line[fits:]
-    return [*lines, line] if line else lines
+            lines.append("".join(letters[: max(1, fits)]))
+            letters = letters[max(1, fits) :]
+        line = "".join(letters) + unit[len(unit.rstrip()) :]
+    return [*lines, line.rstrip()] if line else lines
 
 
 def _save(image: Any, to: Path) -> Path:

@@ -1,180 +1,175 @@
-"""Fonts of this machine by what they can write: the nicest that has all letters, else one per stretch.
+"""Lines of any script on a picture: each stretch in a font that has its letters, in the order it is read.
 
-FlowKit brings no font of its own. What none of the machine's fonts can write is told to the person.
+One font draws the whole line where one has all its letters. Blocking.
 """
 
 from __future__ import annotations
 
 import functools
-import os
-import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from flowkit_mcp.errors import InvalidSetting
+from flowkit_mcp.media.faces import Face, first_faces, missing, other_face, remedy
+from flowkit_mcp.media.lines import clusters, is_emoji, stretches
 
-_REGULAR = (
-    *("NotoSans-Regular.ttf", "Inter-Regular.ttf", "SegoeUI.ttf", "segoeui.ttf", "Helvetica.ttc"),
-    *("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "arial.ttf"),
-)
-_BOLD = (
-    *("NotoSans-Bold.ttf", "Inter-Bold.ttf", "segoeuib.ttf", "HelveticaNeue.ttc"),
-    *("DejaVuSans-Bold.ttf", "LiberationSans-Bold.ttf", "Arial Bold.ttf", "arialbd.ttf"),
-)
-#: Fonts that write what the plain ones lack, by what systems call them.
-_OTHERS = (
-    *("NotoSansCJK-Regular.ttc", "NotoSansCJK-Bold.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc"),
-    *(
-        "msyh.ttc",
-        "YuGothM.ttc",
-        "meiryo.ttc",
-        "malgun.ttf",
-        "AppleSDGothicNeo.ttc",
-        "wqy-microhei.ttc",
-    ),
-    *("NotoNaskhArabic-Regular.ttf", "NotoSansArabic-Regular.ttf", "NotoSansHebrew-Regular.ttf"),
-    *("NotoSansDevanagari-Regular.ttf", "Nirmala.ttf", "NotoSansThai-Regular.ttf", "leelawui.ttf"),
-    *("NotoEmoji-Regular.ttf", "seguisym.ttf", "Symbola.ttf", "Arial Unicode.ttf"),
-)
-_SUFFIXES = (".ttf", ".otf", ".ttc")
-_MOST_FILES = 800
-#: Marks, joiners and direction signs take their font from the letter before them.
-_FOLLOWS = frozenset({"Mn", "Me", "Mc", "Cf", "Zs", "Cc"})
+_OUTLINE = "#000000"
+#: What makes letters of a font that has no bold as heavy as those beside them, by their size.
+_HEAVIER = 0.035
 
 
 class Fonts:
     """Writes with the person's font if there is one, then with those of the machine."""
 
     def __init__(self, own: Path | None = None) -> None:
-        self._own = own
-        if own is not None and _load(str(own), 20) is None:
+        self._own = [Face(str(own))] if own is not None else []
+        if own is not None and not self._own[0].usable:
             raise InvalidSetting(
                 f"{own.name} is not a font that can be used", hint="Give a TTF, OTF or TTC file."
             )
-
-    def runs(self, text: str, size: int, *, bold: bool = False) -> list[tuple[str, Any]]:
-        """A line as stretches with a Pillow font each; one stretch where one font has every letter."""
-        first = self._first(bold)
-        whole = next((name for name in first if _has_all(name, text)), None)
-        if whole is not None:
-            return [(text, _load(whole, size))]
-        runs: list[tuple[str, Any]] = []
-        last = ""
-        for letter in text:
-            name = last
-            if not (last and unicodedata.category(letter) in _FOLLOWS):
-                name = self._font_for(letter, first, last)
-            if runs and name == last:
-                runs[-1] = (runs[-1][0] + letter, runs[-1][1])
-            else:
-                runs.append((letter, _load(name, size) if name else _plain(size)))
-            last = name
-        return runs
-
-    def missing(self, text: str) -> list[str]:
-        """What no font here can write, as names of scripts (`CJK`, `THAI`), in order."""
-        scripts: dict[str, None] = {}
-        first = self._first(False)
-        for letter in dict.fromkeys(text):
-            if unicodedata.category(letter) in _FOLLOWS or self._font_for(letter, first, ""):
-                continue
-            scripts[unicodedata.name(letter, "UNKNOWN").split()[0]] = None
-        return list(scripts)
+        self._pieces = functools.lru_cache(maxsize=2_000)(self._chosen)
 
     def width(self, text: str, size: int, *, bold: bool = False) -> float:
         """Pixels a line takes."""
-        return sum(font.getlength(part) for part, font in self.runs(text, size, bold=bold))
+        return sum(
+            _advance(piece, face, size, way) for piece, face, way in self._pieces(text, bold)
+        )
 
-    def _first(self, bold: bool) -> list[str]:
-        own = [str(self._own)] if self._own is not None else []
-        return own + [name for name in (_BOLD if bold else _REGULAR) if _load(name, 20)]
+    def faces(self, text: str, *, bold: bool = False) -> list[tuple[str, str]]:
+        """A line's stretches from left to right, each with the file of its font; empty where boxes stand."""
+        return [(piece, face.file if face else "") for piece, face, _ in self._pieces(text, bold)]
 
-    def _font_for(self, letter: str, first: Sequence[str], last: str) -> str:
-        """The font for a letter: the one in use, a plain one, a special one, any; empty if none."""
-        for name in (last, *first):
-            if name and _has(name, letter):
-                return name
-        return _other_font(letter)
+    def draw(
+        self,
+        image: Any,
+        at: tuple[float, float],
+        text: str,
+        size: int,
+        colour: str,
+        *,
+        bold: bool = False,
+        outline: int = 0,
+    ) -> None:
+        """Write a line onto a picture; `at` is where its baseline begins on the left."""
+        from PIL import ImageDraw  # late: Pillow is only needed once there is a picture
+
+        pen = ImageDraw.Draw(image)
+        for border in (outline, 0) if outline else (0,):
+            x, y = at
+            for piece, face, way in self._pieces(text, bold):
+                if face is not None and face.coloured:
+                    if not border:
+                        _paint(image, (x, y), piece, face, size)
+                else:
+                    heavier = size * _HEAVIER / 2 if bold and face and not face.bold else 0
+                    fill = _OUTLINE if border else colour
+                    pen.text(
+                        (x, y),
+                        piece,
+                        fill=fill,
+                        font=_font(face, size),
+                        anchor="ls",
+                        direction=way,
+                        stroke_width=border + heavier,
+                        stroke_fill=fill,
+                    )
+                x += _advance(piece, face, size, way)
+
+    def unwritable(self, text: str) -> str:
+        """What to tell a person of letters that no font here has; empty if all can be written."""
+        scripts = missing(text, [*self._own, *first_faces(False)])
+        if not scripts:
+            return ""
+        return (
+            f"no font on this machine writes {', '.join(scripts)}: boxes stand for those letters in "
+            f"the picture; {remedy(scripts)}"
+        )
+
+    def _chosen(self, text: str, bold: bool) -> list[tuple[str, Face | None, str | None]]:
+        """A line as (stretch, font, direction) from left to right."""
+        first = [*self._own, *first_faces(bold)]
+        parts = clusters(text)
+        if not any(is_emoji(part) for part in parts):
+            whole = next((face for face in first if all(map(face.has, parts))), None)
+            if whole is not None:
+                return [(text, whole, None)]
+        style = _style(text)
+        chosen: list[tuple[str, Face | None, str | None]] = []
+        for way, stretch in stretches(text):
+            runs: list[tuple[str, Face | None, str | None]] = []
+            for part in clusters(stretch):
+                face = _face_for(part, first, runs[-1][1] if runs else None, bold, style)
+                if runs and runs[-1][1] == face:
+                    runs[-1] = (runs[-1][0] + part, *runs[-1][1:])
+                else:
+                    # Only what Raqm shapes can be told a direction, and Pillow's own font is not.
+                    runs.append((part, face, way if face and _is_shaped() else None))
+            chosen += runs if way == "ltr" else runs[::-1]
+        return chosen
+
+
+def _face_for(
+    part: str, first: list[Face], last: Face | None, bold: bool, style: str
+) -> Face | None:
+    """The font for a cluster: spaces and signs in the one in use, letters in a plain one, else another."""
+    if is_emoji(part):
+        pictures = other_face(part, bold, style)
+        if pictures is not None and pictures.coloured:
+            return pictures
+    elif last is not None and not last.coloured and not part[0].isalpha() and last.has(part):
+        return last
+    # One font for all that China, Japan and Korea write, also where a plain one has some of it.
+    asked = [last, *first] if last is not None and part[0] >= "\u2e80" else first
+    for face in asked:
+        if not face.coloured and face.has(part):
+            return face
+    return other_face(part, bold, style)
+
+
+def _style(text: str) -> str:
+    """Whose shapes a line's Chinese letters have: Japan's beside its kana, Korea's beside Hangul."""
+    names = {unicodedata.name(letter, "").split(" ")[0] for letter in text if letter >= "\u3040"}
+    return "ja" if names & {"HIRAGANA", "KATAKANA"} else "ko" if "HANGUL" in names else "zh"
 
 
 @functools.cache
-def _other_font(letter: str) -> str:
-    for name in _OTHERS:
-        if _load(name, 20) is not None and _has(name, letter):
-            return name
-    return next((name for name in _installed() if _has(name, letter)), "")
+def _is_shaped() -> bool:
+    from PIL import features  # late: as above
+
+    return bool(features.check("raqm"))
 
 
-@functools.cache
-def _load(name: str, size: int) -> Any:
-    # late: Pillow is only needed once there is a picture.
-    from PIL import ImageFont
-
-    try:
-        return ImageFont.truetype(name, size)
-    except (OSError, ValueError):
-        return None  # not on this machine, or not a font
-
-
-@functools.cache
-def _plain(size: int) -> Any:
+def _font(face: Face | None, size: int) -> Any:
     from PIL import ImageFont  # late: as above
 
-    return ImageFont.load_default(size)
+    return face.font(size) if face is not None else ImageFont.load_default(size)
 
 
-@functools.lru_cache(maxsize=20_000)
-def _has(name: str, letter: str) -> bool:
-    """Whether a font draws a letter as something else than its sign for "missing"."""
-    font = _load(name, 20)
-    if font is None:
-        return False
-    if letter.isspace():
-        return True
-    drawn = font.getmask(letter)
-    lacking = font.getmask("\U0010fffe")
-    return (drawn.size, bytes(drawn)) != (
-        lacking.size,
-        bytes(lacking),
-    ) and drawn.getbbox() is not None
+def _advance(text: str, face: Face | None, size: int, way: str | None) -> float:
+    if face is not None and face.strike:
+        return face.font(face.strike).getlength(text) * size / face.strike
+    return _font(face, size).getlength(text, direction=way)
 
 
-def _has_all(name: str, text: str) -> bool:
-    return all(
-        _has(name, letter) or unicodedata.category(letter) in {"Cf", "Cc"} for letter in set(text)
-    )
+def _paint(image: Any, at: tuple[float, float], text: str, face: Face, size: int) -> None:
+    """Letters that are pictures of their own, in the size of those beside them."""
+    from PIL import Image, ImageDraw  # late: as above
 
-
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    """Font files of this machine."""
-    return tuple(_walk())
-
-
-def _walk() -> Iterator[str]:
-    seen = 0
-    for folder in _folders():
-        for root, _, names in os.walk(folder):
-            for name in sorted(names):
-                if name.lower().endswith(_SUFFIXES):
-                    seen += 1
-                    if seen > _MOST_FILES:
-                        return
-                    yield str(Path(root, name))
-
-
-def _folders() -> list[Path]:
-    if sys.platform == "win32":
-        local = Path(os.environ.get("LOCALAPPDATA", "")) / "Microsoft" / "Windows" / "Fonts"
-        return [Path(os.environ.get("WINDIR", "C:\\Windows")) / "Fonts", local]
-    home = Path.home()
-    if sys.platform == "darwin":
-        return [Path("/System/Library/Fonts"), Path("/Library/Fonts"), home / "Library" / "Fonts"]
-    shared = os.environ.get("XDG_DATA_DIRS", "/usr/local/share:/usr/share").split(":")
-    return [
-        *(Path(folder) / "fonts" for folder in shared if folder),
-        home / ".local" / "share" / "fonts",
-        home / ".fonts",
-    ]
+    drawn = face.strike or size
+    font = face.font(drawn)
+    left, top, right, bottom = font.getbbox(text, mode="RGBA", anchor="ls")
+    if right <= left or bottom <= top:
+        return
+    picture: Any = Image.new("RGBA", (int(right - left) + 2, int(bottom - top) + 2), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).text((-left, -top), text, font=font, anchor="ls", embedded_color=True)
+    scale = size / drawn
+    if drawn != size:
+        wanted = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(wanted, Image.Resampling.LANCZOS)
+    place = (round(at[0] + left * scale), round(at[1] + top * scale))
+    image.paste(picture.convert("RGB"), place, picture.getchannel("A"))
+    if image.mode == "RGBA":
+        alpha = image.getchannel("A")
+        alpha.paste(255, place, picture.getchannel("A"))
+        image.putalpha(alpha)

@@ -146,13 +146,10 @@ def _unwritable(
     texts += [one.text + one.subtitle for one in (cut.intro, cut.outro) if one is not None]
     if captions is not None and captions.burn:
         texts += [cue.text for cue in cues]
-    scripts = artist.missing("".join(texts))
-    if not scripts:
-        return []
-    return [
-        f"no font on this machine writes {', '.join(scripts)}: install one (Noto has all) or give "
-        "font_file; until then boxes stand for those letters in the picture, never in the caption files"
-    ]
+    found = artist.unwritable(" ".join(texts))
+    if found and captions is not None:
+        found += ", or give one as font_file of the captions' style"
+    return [found] if found else []
 
 
 def _of(voice: Voice) -> str:

@@ -18,6 +18,9 @@ from typing import Any
 
 from flowkit_mcp.domain.models import Orientation
 from flowkit_mcp.errors import InvalidSetting, MediaError
+from flowkit_mcp.media.captions import clean
+from flowkit_mcp.media.fonts import Fonts
+from flowkit_mcp.media.lines import clusters
 from flowkit_mcp.media.stills import jpeg, load_picture, save_bytes
 
 LONGEST = 1568
@@ -30,13 +33,6 @@ _LABEL, _CAPTION, _TITLE = 34, 26, 56  # heights of the lines of text
 _BESIDE = 100  # width of a label that stands beside its pictures
 _SHORTEST_TILE = 96
 _ASPECTS = {Orientation.VERTICAL: 9 / 16, Orientation.HORIZONTAL: 16 / 9}
-_PLAIN_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf")
-_BOLD_FONTS = ("DejaVuSans-Bold.ttf", "NotoSans-Bold.ttf", "LiberationSans-Bold.ttf")
-_FONTS = {
-    False: (*_PLAIN_FONTS, "segoeui.ttf", "Arial.ttf", "Helvetica.ttc"),
-    True: (*_BOLD_FONTS, "segoeuib.ttf", "Arial Bold.ttf", "Helvetica.ttc"),
-}
-_CJK_FONTS = ("NotoSansCJK-Regular.ttc", "msyh.ttc", "malgun.ttf", "PingFang.ttc")
 
 
 @dataclass(frozen=True)
@@ -180,7 +176,7 @@ def _draw(cards: Sequence[Sequence[SheetItem]], layout: _Layout, title: str, lon
 
     sheet = Image.new("RGB", layout.size, _PAPER)
     pen = ImageDraw.Draw(sheet)
-    write = _Writing(pen)
+    write = _Writing(sheet)
     shown = [item for card in cards for item in card]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         sizes = [(round(layout.tile * item.aspect), layout.tile) for item in shown]
@@ -264,9 +260,9 @@ def _missing(pen: Any, write: _Writing, item: SheetItem, box: tuple[int, int, in
 class _Writing:
     """Draws single lines that never run over."""
 
-    def __init__(self, pen: Any) -> None:
-        self._pen = pen
-        self._fonts: dict[tuple[int, bool, bool], Any] = {}
+    def __init__(self, sheet: Any) -> None:
+        self._sheet = sheet
+        self._fonts = Fonts()
 
     def line(
         self,
@@ -278,40 +274,25 @@ class _Writing:
         *,
         bold: bool = False,
     ) -> None:
-        font = self._font(text, size, bold)
-        self._pen.text(at, self._cut(text, font, width), fill=colour, font=font)
+        shown = self._cut(text, size, width, bold)
+        self._fonts.draw(self._sheet, (at[0], at[1] + size), shown, size, colour, bold=bold)
 
     def centred(
         self, middle: tuple[float, float], lines: Sequence[str], size: int, width: float
     ) -> None:
         x, y = middle
-        y -= (len(lines) - 1) * size * 0.7
+        y -= (len(lines) - 1) * size * 0.7 - size * 0.36
         for text in lines:
-            font = self._font(text, size, False)
-            shown = self._cut(text, font, width)
-            self._pen.text((x, y), shown, fill=_FAINT, font=font, anchor="mm")
+            shown = self._cut(text, size, width, False)
+            left = x - self._fonts.width(shown, size) / 2
+            self._fonts.draw(self._sheet, (left, y), shown, size, _FAINT)
             y += size * 1.4
 
-    def _cut(self, text: str, font: Any, width: float) -> str:
-        text = " ".join(text.split())
-        if font.getlength(text) <= width:
+    def _cut(self, text: str, size: int, width: float, bold: bool) -> str:
+        text = " ".join(clean(text).split())
+        if self._fonts.width(text, size, bold=bold) <= width:
             return text
-        while text and font.getlength(text + "…") > width:
-            text = text[:-1]
-        return text.rstrip() + "…"
-
-    def _font(self, text: str, size: int, bold: bool) -> Any:
-        from PIL import ImageFont  # late: as above
-
-        east_asian = any(letter >= "⺀" for letter in text)
-        key = (size, bold, east_asian)
-        if key not in self._fonts:
-            for name in (*(_CJK_FONTS if east_asian else ()), *_FONTS[bold]):
-                try:
-                    self._fonts[key] = ImageFont.truetype(name, size)
-                    break
-                except OSError:
-                    continue  # not on this machine
-            else:
-                self._fonts[key] = ImageFont.load_default(size)
-        return self._fonts[key]
+        letters = clusters(text)
+        while letters and self._fonts.width("".join(letters) + "…", size, bold=bold) > width:
+            letters.pop()
+        return "".join(letters).rstrip() + "…"

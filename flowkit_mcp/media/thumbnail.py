@@ -26,11 +26,15 @@ _LOOKED_AT = 24
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """Where it is, and where it is from: `at_s` None for a picture that was given."""
+    """Where it is, and where it is from: `at_s` None for a picture that was given.
+
+    `note`: which of its words no font here can write, and what to do.
+    """
 
     path: Path
     source: Path
     at_s: float | None
+    note: str = ""
 
 
 async def thumbnail(
@@ -70,9 +74,10 @@ def _make(
     at_s: float | None,
 ) -> Thumbnail:
     source, moment, image = _chosen(sources, at_s)
+    fonts = Fonts()
     with tempfile.TemporaryDirectory(prefix="flowkit-thumbnail-") as name:
         folder = Path(name)
-        artist = Artist(*SIZES[orientation], folder, Fonts())
+        artist = Artist(*SIZES[orientation], folder, fonts)
         frame = artist.filled(image)
         if title:
             card = artist.title(Title(text=title, subtitle=subtitle))
@@ -84,7 +89,8 @@ def _make(
             break
     else:
         raise MediaError(f"{to.name} stays above 2 MB", hint="Give another picture.")
-    return Thumbnail(save_bytes(data, to), source, moment)
+    note = fonts.unwritable(f"{title} {subtitle}") if title else ""
+    return Thumbnail(save_bytes(data, to), source, moment, note)
 
 
 def _calmest(frame: Any, x: int, middle: int, words: Any) -> int:

@@ -193,12 +193,6 @@ def test_caption_files_hold_any_text():
     assert times(srt([TimedText(24 * 3661, 24 * 3662 + 1, "x")]), ",") == [(3_661_000, 3_662_042)]
 
 
-def test_what_no_font_can_write_is_named(tmp_path):
-    artist = Artist(320, 180, tmp_path, Fonts())
-    assert artist.missing("plain Đêm привет") == []
-    assert artist.missing("\U00013000") == ["EGYPTIAN"]  # hieroglyphs
-
-
 def test_a_font_file_that_is_none_is_refused(tmp_path):
     (tmp_path / "font.ttf").write_bytes(b"no font")
     with pytest.raises(InvalidSetting, match=r"font\.ttf"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from mcp.types import CallToolResult
@@ -56,6 +55,7 @@ class Trimmed(Result):
 
 class Thumbnails(Result):
     paths: list[str]
+    note: str | None = None
     next: str
 
 
@@ -222,15 +222,17 @@ async def thumbnail(
     """
     found = await find_video(kit_of(ctx), video, project)
     scenes = [await found.scene(scene)] if scene is not None else await found.get_scenes()
-    made: list[Path] = []
-    for side in orientations_of(found.row, orientations):
-        result = await make_thumbnail(
-            scenes, side, title=title, subtitle=subtitle, at_s=at_s, image=image
-        )
-        made.append(result.path)
+    made = [
+        await make_thumbnail(scenes, side, title=title, subtitle=subtitle, at_s=at_s, image=image)
+        for side in orientations_of(found.row, orientations)
+    ]
     return reply(
-        Thumbnails(paths=[str(path) for path in made], next="upload takes it as thumbnail."),
-        [("thumbnail", path) for path in made],
+        Thumbnails(
+            paths=[str(one.path) for one in made],
+            note=next((one.note for one in made if one.note), None),
+            next="upload takes it as thumbnail.",
+        ),
+        [("thumbnail", one.path) for one in made],
     )
 
 
