@@ -35,6 +35,22 @@ def test_a_port_that_is_taken_is_said_to_be() -> None:
             listen("localhost", port)
 
 
+async def test_small_answers_are_not_held_back() -> None:
+    """With Nagle's algorithm each would wait 40 ms for the acknowledgement of the one before."""
+    at_once: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def accepted(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted_one = writer.get_extra_info("socket")
+        at_once.set_result(accepted_one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with listen("127.0.0.1", 0) as bound:
+        async with await asyncio.start_server(accepted, sock=bound):
+            _, writer = await asyncio.open_connection(*bound.getsockname())
+            assert await asyncio.wait_for(at_once, PATIENCE_S)
+            writer.close()
+
+
 @asynccontextmanager
 async def serving(
     library: Path, *more: str
