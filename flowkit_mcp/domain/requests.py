@@ -255,6 +255,17 @@ class Publish(_Request):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+HousekeepingAction = Literal[
+    "list_projects",
+    "list_contents",
+    "rename_project",
+    "delete_project",
+    "rename",
+    "trash",
+    "restore",
+]
+
+
 class Housekeeping(_Asked):
     """A free call about what lies at the provider; its answer is the `answer` event of the job.
 
@@ -271,15 +282,7 @@ class Housekeeping(_Asked):
     """
 
     kind: Literal[JobKind.HOUSEKEEPING] = JobKind.HOUSEKEEPING
-    action: Literal[
-        "list_projects",
-        "list_contents",
-        "rename_project",
-        "delete_project",
-        "rename",
-        "trash",
-        "restore",
-    ]
+    action: HousekeepingAction
     project: str | None = None
     items: tuple[str, ...] = ()
     title: str | None = Field(default=None, min_length=1, max_length=200)

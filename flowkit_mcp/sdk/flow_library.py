@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
 from flowkit_mcp.app import FLOW, FlowKit
 from flowkit_mcp.domain.models import Gate, JobState, Priority
 from flowkit_mcp.domain.models import Job as JobRow
-from flowkit_mcp.domain.requests import Housekeeping
+from flowkit_mcp.domain.requests import Housekeeping, HousekeepingAction
 from flowkit_mcp.errors import (
     Conflict,
     FlowKitError,
@@ -25,16 +25,6 @@ from flowkit_mcp.errors import (
 )
 from flowkit_mcp.sdk.jobs import Job, Planned
 from flowkit_mcp.store import catalog
-
-Action = Literal[
-    "list_projects",
-    "list_contents",
-    "rename_project",
-    "delete_project",
-    "rename",
-    "trash",
-    "restore",
-]
 
 
 @dataclass(frozen=True)
@@ -129,7 +119,7 @@ class FlowLibrary:
 
     async def plan(
         self,
-        action: Action,
+        action: HousekeepingAction,
         project: str | None = None,
         items: tuple[str, ...] = (),
         title: str | None = None,
@@ -190,7 +180,7 @@ class FlowLibrary:
 
     async def _do(
         self,
-        action: Action,
+        action: HousekeepingAction,
         project: str | None = None,
         items: tuple[str, ...] = (),
         title: str | None = None,

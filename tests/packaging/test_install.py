@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import tarfile
 import zipfile
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jsonschema
+import mcpb
 import pytest
 from hatchling.builders.sdist import SdistBuilder
 from PIL import Image
@@ -89,16 +88,7 @@ def test_the_plugins_icon_is_what_catalogues_take() -> None:
 # ---- the bundle for Claude Desktop ---------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def mcpb() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mcpb", ROOT / "scripts/mcpb.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_bundles_manifest_tells_what_the_server_offers(mcpb: ModuleType) -> None:
+def test_the_bundles_manifest_tells_what_the_server_offers() -> None:
     told = mcpb.manifest()
     assert told["version"] == __version__
     assert {one["name"] for one in told["tools"]} == {tool.name for tool in ALL}
@@ -111,7 +101,7 @@ def test_the_bundles_manifest_tells_what_the_server_offers(mcpb: ModuleType) -> 
 
 @pytest.mark.node
 @pytest.mark.timeout(400)  # npm may have to fetch the packer first
-def test_the_formats_own_tool_validates_and_packs_the_bundle(mcpb: ModuleType) -> None:
+def test_the_formats_own_tool_validates_and_packs_the_bundle() -> None:
     with zipfile.ZipFile(mcpb.bundle()) as packed:
         held = set(packed.namelist())
         skills = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("skills/**/*.md")}

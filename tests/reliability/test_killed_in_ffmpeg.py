@@ -15,7 +15,7 @@ from typing import Any
 
 import av
 import pytest
-from e2e.demo_run import flowkit
+from e2e.demo_run import alive, flowkit
 from fake_provider import FakeProvider
 from mcp import Client, StdioServerParameters
 from tally import TALLY
@@ -57,10 +57,10 @@ async def test_a_server_killed_in_the_middle_of_ffmpeg_leaves_nothing_running_an
         job = (await _call(client, "merge", **CUT))["jobs"][0]["job"]
         await _until(pid_file.exists)
         encoder = int(pid_file.read_text(encoding="utf-8"))
-        assert _alive(encoder) and _media(library) == before
+        assert alive(encoder) and _media(library) == before
         os.kill(await _leader(library), signal.SIGKILL)
         TALLY.add(kills=1)
-        await _until(lambda: not _alive(encoder))
+        await _until(lambda: not alive(encoder))
     assert _media(library) == before, "no half film under a name that a person sees"
 
     async with _server(library, Path(ffmpeg)) as client:
@@ -125,18 +125,6 @@ def _media(library: Path) -> set[Path]:
         for file in files
         if not any(p.startswith(".") for p in file.relative_to(library).parts)
     }
-
-
-def _alive(pid: int) -> bool:
-    """A zombie has ended."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return (
-        not stat.exists() or stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    )
 
 
 async def _until(true: Any) -> None:

@@ -130,7 +130,7 @@ async def test_who_leaves_while_it_loads_has_no_library_opened(
     assert not settings.database.exists()
 
 
-async def test_a_library_that_is_mended_is_opened_at_the_next_request(
+async def test_a_library_that_cannot_be_opened_is_said_to_the_client_and_opened_once_it_is_mended(
     settings: Settings, mode: str
 ) -> None:
     async with FlowKit.open(settings, provider=FakeProvider()):
@@ -165,17 +165,6 @@ async def test_a_fault_of_the_load_is_logged_with_its_place_and_tried_again(
 async def _schema(settings: Settings, version: int) -> None:
     async with Database.open(settings.database) as db, db.transaction() as tx:
         await tx.run(f"PRAGMA user_version = {version}")
-
-
-async def test_a_library_that_cannot_be_opened_is_said_to_the_client(
-    settings: Settings, mode: str
-) -> None:
-    async with FlowKit.open(settings, provider=FakeProvider()):
-        pass
-    await _schema(settings, newest() + 1)
-    async with Client(curtain.build(settings), mode=mode) as client:
-        with pytest.raises(MCPError, match="LIBRARY_TOO_NEW"):
-            await client.call_tool("status", {})
 
 
 def test_the_handshake_needs_neither_tools_nor_library() -> None:

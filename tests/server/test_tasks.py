@@ -42,6 +42,17 @@ def _until_task(provider: FakeProvider, taker: TaskTaker) -> None:
     taker.on_created = provider.hold.set
 
 
+async def _left(talk: Talk, taker: TaskTaker, provider: FakeProvider) -> str:
+    """The task of a clip that will not be done, left by its client as when it is closed."""
+    await talk.production(scenes=1)
+    await talk.images()
+    taker.leave = True
+    provider.looks_until_done = FOREVER
+    with pytest.raises(Left) as left:
+        await talk.call("generate_video", video="Film", missing=True)
+    return str(left.value)
+
+
 async def test_a_call_that_starts_jobs_is_a_task_whose_result_is_what_wait_would_say(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
@@ -100,13 +111,8 @@ async def test_cancelling_a_task_ends_the_waiting_and_never_a_job(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
     async with taking(kit, provider) as (talk, taker):
-        await talk.production(scenes=1)
-        await talk.images()
-        taker.leave = True
-        provider.looks_until_done = FOREVER
-        with pytest.raises(Left) as left:
-            await talk.call("generate_video", video="Film", missing=True)
-        session, task = talk.client.session, str(left.value)
+        task = await _left(talk, taker, provider)
+        session = talk.client.session
         assert (await ask(session, "tasks/cancel", task))["resultType"] == "complete"
         assert (await ask(session, "tasks/get", task))["status"] == "working"
         provider.looks_until_done = 1
@@ -119,15 +125,10 @@ async def test_another_server_on_the_library_tells_how_the_task_is(
 ) -> None:
     """As after a restart: nothing but the id is carried over."""
     async with taking(kit, provider) as (talk, taker):
-        await talk.production(scenes=1)
-        await talk.images()
-        taker.leave = True
-        provider.looks_until_done = FOREVER
-        with pytest.raises(Left) as left:
-            await talk.call("generate_video", video="Film", missing=True)
+        task = await _left(talk, taker, provider)
     provider.looks_until_done = 1
     async with taking(kit, provider) as (talk, taker):
-        result = await taker.follow(talk.client.session, str(left.value))
+        result = await taker.follow(talk.client.session, task)
         assert result.structured_content["done"] is True
 
 
@@ -160,16 +161,11 @@ async def test_work_that_failed_is_an_error_in_the_result_and_not_of_the_protoco
 
 async def test_a_cancelled_job_is_a_cancelled_task(kit: FlowKit, provider: FakeProvider) -> None:
     async with taking(kit, provider) as (talk, taker):
-        await talk.production(scenes=1)
-        await talk.images()
-        taker.leave = True
-        provider.looks_until_done = FOREVER
-        with pytest.raises(Left) as left:
-            await talk.call("generate_video", video="Film", missing=True)
-        (job,) = Ticket.parse(str(left.value)).jobs  # type: ignore[union-attr]
+        task = await _left(talk, taker, provider)
+        (job,) = Ticket.parse(task).jobs  # type: ignore[union-attr]
         await talk.do("cancel_job", job=job)
         await kit.wait(job, 20)
-        told = await ask(talk.client.session, "tasks/get", str(left.value))
+        told = await ask(talk.client.session, "tasks/get", task)
         assert told["status"] == "cancelled"
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+import skill_errors
 from skills_ref import read_properties, validate
 
 from flowkit_mcp.domain.cut import Cut
@@ -153,20 +152,13 @@ def test_the_server_names_each_skill_by_a_prompt_or_in_producers_table() -> None
 # ---- the catalogue of errors ---------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def catalogue() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("skill_errors", ROOT / "scripts/skill_errors.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_the_error_catalogue_is_what_the_program_does() -> None:
+    assert skill_errors.PAGE.read_text(encoding="utf-8") == skill_errors.page(), (
+        "run make skill-errors"
+    )
 
 
-def test_the_error_catalogue_is_what_the_program_does(catalogue: ModuleType) -> None:
-    assert catalogue.PAGE.read_text(encoding="utf-8") == catalogue.page(), "run make skill-errors"
-
-
-def test_every_reason_that_work_gives_a_job_is_explained(catalogue: ModuleType) -> None:
+def test_every_reason_that_work_gives_a_job_is_explained() -> None:
     """Found in the source, so that a new reason cannot be forgotten."""
     given: set[str] = set()
     for source in sorted((ROOT / "flowkit_mcp/work").glob("*.py")):
@@ -174,5 +166,5 @@ def test_every_reason_that_work_gives_a_job_is_explained(catalogue: ModuleType) 
         given |= set(re.findall(r"reason(?:=|\": |, message = \(\s+)\"([A-Z_]{4,})\"", text))
         given |= set(re.findall(r"\.ask\(\s*tx,\s*job,\s*\"([A-Z_]+)\"", text))
     assert {"STUCK", "REPLY_LOST", "NEVER_SENT", "PRICE_CHANGED", "PROCESSING"} <= given
-    text = catalogue.page()
+    text = skill_errors.page()
     assert not {reason for reason in given if f"`{reason}`" not in text}

@@ -8,9 +8,9 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
-from flowkit_mcp.domain.requests import Housekeeping
+from flowkit_mcp.domain.requests import Housekeeping, HousekeepingAction
 from flowkit_mcp.errors import InvalidSetting
-from flowkit_mcp.sdk.flow_library import Action, FlowItem, FlowLibrary
+from flowkit_mcp.sdk.flow_library import FlowItem, FlowLibrary
 from flowkit_mcp.server.approval import spending
 from flowkit_mcp.server.context import Ctx, kit_of
 from flowkit_mcp.server.desk import Proposal, key_of
@@ -48,7 +48,7 @@ class Kept(Result):
 
 async def flow_library(
     ctx: Ctx,
-    action: Action,
+    action: HousekeepingAction,
     project: Annotated[str | None, Field(description="Id in Flow, or name in FlowKit")] = None,
     items: Annotated[list[str], OneOrMore, Field(description="Ids from list_contents")] = [],  # noqa: B006 - pydantic copies it, and the schema is smaller than with None
     title: Annotated[
@@ -88,7 +88,7 @@ async def flow_library(
 
 async def _act(
     library: FlowLibrary,
-    action: Action,
+    action: HousekeepingAction,
     project: str,
     items: tuple[str, ...],
     title: str,

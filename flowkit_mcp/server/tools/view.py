@@ -11,6 +11,7 @@ from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Slot, Stage
+from flowkit_mcp.sdk.character import Character
 from flowkit_mcp.sdk.overview import NOUNS, told_of
 from flowkit_mcp.sdk.project import Project, Video
 from flowkit_mcp.sdk.scene import Scene
@@ -125,7 +126,7 @@ async def look(
     chosen = await Video.get(kit, video, found.id) if video is not None else None
     if chosen is None and len(videos) == 1:
         chosen = videos[0]
-    members = [await _member(kit, found, one.id, full) for one in cast[: _CAST[detail]]]
+    members = [await _member(kit, one, full) for one in cast[: _CAST[detail]]]
     scenes = await chosen.get_scenes() if chosen else []
     page = [scene for scene in scenes if scene.number >= from_scene][: _PAGE[detail]]
     shown = await scene_views(kit, chosen, scenes, page, full) if chosen else None
@@ -146,8 +147,7 @@ async def look(
     )
 
 
-async def _member(kit: FlowKit, project: Project, id: str, full: bool) -> Member:
-    character = next(one for one in await project.get_characters() if one.id == id)
+async def _member(kit: FlowKit, character: Character, full: bool) -> Member:
     row = character.row
     return Member(
         name=row.name,
