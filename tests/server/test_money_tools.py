@@ -9,6 +9,7 @@ from talk import Talk
 
 from flowkit_mcp.sdk.plan_check import PlanWishes
 from flowkit_mcp.sdk.project import Video
+from flowkit_mcp.store import operations
 
 
 @pytest.fixture(params=["auto"])
@@ -34,6 +35,20 @@ async def test_the_estimate_of_a_whole_film_is_what_the_film_then_costs(talk: Ta
     assert (after["credits"], after["lines"]) == (0, ["nothing is missing"])
     assert after["so_far"]["spent"] == talk.provider.charged == before["credits"]
     assert after["so_far"]["scenes"] == {"1": 15, "2": 15, "3": 15}
+
+
+async def test_a_balance_that_does_not_reach_is_said_before_anything_is_generated(
+    talk: Talk,
+) -> None:
+    await talk.production(scenes=3)
+    talk.provider.credits = 30
+    account = await talk.provider.account()
+    async with talk.kit.db.transaction() as tx:
+        await operations.set_account(tx, "flow", account, now=1)
+    checked = await talk.do("check_plan", video="Film")
+    assert (checked["credits"], checked["balance"]) == (36, 30)
+    assert checked["short"] == checked["total"] - 30 > 0
+    assert f"{checked['short']} credits are lacking" in checked["next"]
 
 
 async def test_a_clip_of_a_new_picture_is_in_the_estimate_though_there_is_a_clip(

@@ -197,6 +197,29 @@ async def test_one_poll_that_fails_for_many_jobs_is_one_failure(
     assert (await _state(kit)).gate is Gate.OPEN
 
 
+async def test_behind_a_blocked_gate_nothing_is_read_either(kit: FlowKit, provider: Grumpy) -> None:
+    scene = await scene_of(kit)
+    provider.looks_until_done = 10_000
+    parked, *others = [await scene.generate_image(H, new_take=n > 0, seed=n) for n in range(3)]
+    version = await kit.db.version()
+    while len(await operations.live_ids(kit.db)) < 3 or provider.polls < 3:
+        version = await kit.db.changed(version, 5)
+    provider.account_error = SignInRequired("signed out")  # else the account's next look opens it
+    async with kit.db.transaction() as tx:
+        await operations.set_gate(tx, "flow", Gate.BLOCKED, now=1, reason="SIGN_IN_REQUIRED")
+    polls: list[int] = []
+    for job in others:  # each cancel shows that the leader has been round
+        await kit.cancel(job.id)
+        assert (await kit.wait(job.id, 60)).state is JobState.CANCELLED
+        await kit.wait(parked.id, 0.2)
+        polls.append(provider.polls)
+    assert polls[0] == polls[1]
+    provider.account_error = None
+    provider.looks_until_done = 0
+    await kit.reopen()
+    good(await parked.result(60))
+
+
 async def test_failing_polls_do_not_open_what_only_a_person_may_open(
     kit: FlowKit, provider: Grumpy, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,10 +12,11 @@ from fake_provider import FakeProvider
 from film import account_seen, good, scene_of
 
 from flowkit_mcp import FlowKit, Orientation, Settings, Video
-from flowkit_mcp.domain.models import Account, JobState, OperationState
+from flowkit_mcp.domain.models import Account, Gate, JobState, OperationState
 from flowkit_mcp.errors import GenerationFailed
 from flowkit_mcp.providers.base import RemoteMedia
 from flowkit_mcp.store import operations
+from flowkit_mcp.store.jobs import events
 
 H, V = Orientation.HORIZONTAL, Orientation.VERTICAL
 
@@ -58,6 +59,30 @@ async def test_another_profile_is_asked_who_it_is_before_it_sends(
     result = good(await scene.execute_generate_image(V))
     (op,) = await operations.operations(kit.db, result.job_id)
     assert (op.via, op.account) == ("profile-b", "minh")
+
+
+@pytest.mark.parametrize("other", [{"label": "minh"}, {"via": "profile-b"}])
+async def test_who_has_changed_while_a_job_waited_its_turn_is_not_sent_it_unprepared(
+    kit: FlowKit, provider: FakeProvider, other: dict[str, str]
+) -> None:
+    """Its ids were looked up for another account, or for another profile's."""
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    pace = {"submit_spacing_s": (0.3, 0.3)}
+    provider.capabilities = provider.capabilities.model_copy(update=pace)
+    async with kit.db.transaction() as tx:
+        await operations.set_gate(tx, "flow", Gate.PAUSED, now=1)
+    for orientation in (H, V):
+        await scene.generate_image(orientation)
+    await kit.reopen()  # both are claimed at once, and the second waits for its turn
+    await provider.submitted.wait()
+    for name, value in other.items():
+        setattr(provider, name, value)
+    (done,) = [job for job in await kit.wait_all([1, 2], 20) if job.orientation is V]
+    (op,) = await operations.operations(kit.db, done.id)
+    now = {"label": op.account, "via": op.via}
+    assert {name: now[name] for name in other} == other
+    assert "held_back" in [event.type for event in await events(kit.db, done.id)]
 
 
 class SlowToTell(FakeProvider):

@@ -104,6 +104,25 @@ async def test_jobs_left_running_by_a_dead_leader_are_orphans_at_once(
     assert accepted.submits == 1, "only the job without an intent was sent"
 
 
+async def test_a_leader_that_has_been_replaced_writes_nothing_any_more(
+    kit: FlowKit, provider: FakeProvider
+) -> None:
+    """The reply of its submit arrives when the job is another generation's: only that one writes it down."""
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    provider.hold = asyncio.Event()
+    job = await scene.generate_image(H)
+    await provider.submitted.wait()
+    async with kit.db.transaction() as tx:
+        await tx.run("UPDATE job SET generation = 2 WHERE state = 'running'")
+        await operations.begin_leadership(tx, pid=1, version="other", now=1)
+    provider.hold.set()
+    good(await job.result(60))  # by a later term of the same process
+    types = [event.type for event in await job.events()]
+    assert types.index("orphaned") < types.index("submitted")
+    assert (provider.submits, len(provider.looked_up)) == (1, 1)
+
+
 async def test_a_newer_version_asks_every_older_leader_that_follows_to_let_go(
     settings: Settings, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
