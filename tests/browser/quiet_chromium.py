@@ -51,13 +51,13 @@ class QuietChromium:
     @classmethod
     @asynccontextmanager
     async def run(
-        cls, site: Site, folder: Path, packed: Packed | None = None
+        cls, site: Site, folder: Path, packed: Packed | None = None, *, bare: bool = False
     ) -> AsyncGenerator[QuietChromium]:
-        """`packed` is installed as a package; else the extension is loaded from a folder."""
+        """`packed` is installed as a package; else the extension is loaded from a folder, `bare`: not yet."""
         prepare_profile(folder / "profile")
         if packed:
             packed.install(folder / "profile")
-        extensions = [] if packed else [copy_extension(folder / "extension")]
+        extensions = [] if packed or bare else [copy_extension(folder / "extension")]
         to_it, write = os.pipe()
         read, from_it = os.pipe()
         argv = [
@@ -66,6 +66,7 @@ class QuietChromium:
             f"--user-data-dir={folder / 'profile'}",
             "--remote-debugging-pipe",
             "--no-first-run",
+            "--enable-unsafe-extension-debugging",  # else nothing is loaded later
             *flags(site, extensions),
         ]
         argv = [sys.executable, "-c", PUT_IN_PLACE, str(to_it), str(from_it), *argv]
@@ -122,11 +123,17 @@ class QuietChromium:
 
     async def worker_runs(self) -> bool:
         """Whether the extension's worker is alive; asking does not keep it so."""
-        targets = (await self.send("Target.getTargets", filter=[{}]))["targetInfos"]
         return any(
             one["type"] == "service_worker" and one["url"].startswith("chrome-extension://")
-            for one in targets
+            for one in await self._targets()
         )
+
+    async def _targets(self) -> list[dict[str, Any]]:
+        return (await self.send("Target.getTargets", filter=[{}]))["targetInfos"]
+
+    async def load(self, extension: Path) -> None:
+        """As "Load unpacked" on chrome://extensions does."""
+        await self.send("Extensions.loadUnpacked", path=str(extension))
 
     async def open(self, url: str) -> str:
         return (await self.send("Target.createTarget", url=url))["targetId"]
@@ -142,6 +149,14 @@ class QuietChromium:
         tab = await self.open(f"https://accounts.google.com/signin?account=demo&continue={page}")
         assert await self.loaded(tab, page)
         return tab
+
+    async def reload_extension(self) -> None:
+        """As its button on chrome://extensions does, and Chrome after an update; its pages are closed by that."""
+        panel = await self.open_panel()
+        with contextlib.suppress(Refused):
+            await self.evaluate(panel, "void setTimeout(() => chrome.runtime.reload(), 200)")
+        while panel in [one["targetId"] for one in await self._targets()]:  # noqa: ASYNC110 - to listen would wake
+            await asyncio.sleep(0.05)
 
     async def stop_worker(self, page: str) -> None:
         """As Chrome does it. Asked from a page that is there already: a tab that comes or goes would wake it again."""
