@@ -30,6 +30,7 @@ _PAPER, _CARD, _EDGE = "#14161a", "#1d2026", "#2c313a"
 _TEXT, _DIM, _FAINT, _ACCENT, _ALARM = "#f1f3f5", "#a2a9b4", "#7d8592", "#f0b445", "#ff8a6b"
 _MARGIN, _GAP, _PAD = 24, 14, 14
 _LABEL, _CAPTION, _TITLE = 34, 26, 56  # heights of the lines of text
+_SMALLEST = 10  # size of letters
 _BESIDE = 100  # width of a label that stands beside its pictures
 _SHORTEST_TILE = 96
 _ASPECTS = {Orientation.VERTICAL: 9 / 16, Orientation.HORIZONTAL: 16 / 9}
@@ -274,8 +275,12 @@ class _Writing:
         *,
         bold: bool = False,
     ) -> None:
+        baseline = at[1] + size
+        # Smaller letters before a scene's number is cut off.
+        while size > _SMALLEST and self._fonts.width(text, size, bold=bold) > width:
+            size -= 1
         shown = self._cut(text, size, width, bold)
-        self._fonts.draw(self._sheet, (at[0], at[1] + size), shown, size, colour, bold=bold)
+        self._fonts.draw(self._sheet, (at[0], baseline), shown, size, colour, bold=bold)
 
     def centred(
         self, middle: tuple[float, float], lines: Sequence[str], size: int, width: float

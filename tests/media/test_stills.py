@@ -82,6 +82,22 @@ async def test_a_contact_sheet_is_small_enough_for_a_model(make_clip, tmp_path, 
         assert min(sheet.size) >= 300
 
 
+async def test_scenes_can_be_told_apart_however_many_they_are(tmp_path):
+    Image.new("RGB", (90, 160), "#808080").save(tmp_path / "one.png")
+
+    async def drawn(last: str) -> Image.Image:
+        labels = [*(f"Scene {number}" for number in range(41, 60)), last]
+        shown = [
+            SheetItem(tmp_path / "one.png", label, "clip 1", Orientation.VERTICAL)
+            for label in labels
+        ]
+        path = await contact_sheet(shown, tmp_path / "sheet.jpg", longest=900)
+        with Image.open(path) as sheet:
+            return sheet.convert("L")
+
+    assert ImageChops.difference(await drawn("Scene 60"), await drawn("Scene 61")).getbbox()
+
+
 async def test_a_sheet_survives_missing_and_damaged_files(tmp_path):
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"nothing")
