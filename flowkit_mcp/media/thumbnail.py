@@ -26,7 +26,7 @@ _LOOKED_AT = 24
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """Where it is, and where it is from: `at_s` None for a picture that was given.
+    """Where it is, and where it is from: `at_s` None for a picture.
 
     `note`: which of its words no font here can write, and what to do.
     """
@@ -49,7 +49,7 @@ async def thumbnail(
     """Make a JPEG of 1280×720 or 1080×1920, under 2 MB.
 
     Args:
-        sources: clips, of which the sharpest well-lit frame is taken, or one picture.
+        sources: clips and pictures, of which the sharpest well-lit frame is taken.
         to: its place; what is there is replaced.
         orientation: its shape; a source of the other stands before a blurred one of itself.
         title: words, where they cover least of it.
@@ -57,7 +57,7 @@ async def thumbnail(
         at_s: the second of the first source to take instead of choosing.
 
     Raises:
-        InvalidSetting: there are no sources.
+        InvalidSetting: there are no sources, or `at_s` of a picture.
         MediaError: a source is missing or damaged, or `to` cannot be written.
     """
     if not sources:
@@ -110,31 +110,37 @@ def _calmest(frame: Any, x: int, middle: int, words: Any) -> int:
 
 def _chosen(sources: Sequence[Path], at_s: float | None) -> tuple[Path, float | None, Any]:
     first = sources[0]
-    if first.suffix.lower() not in VIDEO_SUFFIXES:
-        return first, None, load_picture(first)
     if at_s is not None:
+        if not _moves(first):
+            raise InvalidSetting(f"{first.name} has no moments", hint="Leave at_s out.")
         return first, at_s, frame_at(first, at_s)
     each = max(2, _LOOKED_AT // len(sources))
-    best: tuple[float, Path, float] | None = None
+    best: tuple[float, Path, float | None, Any] | None = None
     for source in sources:
         for moment, image in _samples(source, each):
             score = worth(image)
             if best is None or score > best[0]:
-                best = score, source, moment
-    if best is None:
-        raise MediaError(f"{first.name} has no frame that decodes", hint="Fetch it again.")
-    return best[1], round(best[2], 3), frame_at(best[1], best[2])
+                best = score, source, moment, image
+    assert best is not None  # each source has a sample
+    return best[1:]
 
 
-def _samples(video: Path, count: int) -> Iterator[tuple[float, Any]]:
-    """Frames spread evenly over a clip, its very ends left out."""
-    with opened(video) as container:
+def _moves(source: Path) -> bool:
+    return source.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _samples(source: Path, count: int) -> Iterator[tuple[float | None, Any]]:
+    """Frames spread evenly over a clip, its very ends left out; a picture is itself."""
+    if not _moves(source):
+        yield None, load_picture(source)
+        return
+    with opened(source) as container:
         stream = container.streams.video[0]
         base = fraction(stream.time_base)
         length = float((stream.duration or 0) * base)
     for number in range(count):
-        moment = length * (number + 0.5) / count
-        yield moment, frame_at(video, moment)
+        moment = round(length * (number + 0.5) / count, 3)
+        yield moment, frame_at(source, moment)
 
 
 def worth(image: Any) -> float:

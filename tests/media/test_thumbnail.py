@@ -18,6 +18,24 @@ async def test_the_sharp_and_lit_clip_is_chosen_over_the_dark_and_the_plain(make
         assert image.size == (1280, 720) and image.format == "JPEG"
 
 
+async def test_pictures_and_clips_stand_for_the_choice_together(make_clip, tmp_path):
+    """As in a video whose clips are not all made."""
+    dark, lively, picture = (
+        make_clip(frames=12, picture="color=c=black"),
+        make_clip(frames=12),
+        tmp_path / "p.png",
+    )
+    Image.new("RGB", (1280, 720), "black").save(picture)
+    for sources in ([lively, picture], [picture, lively]):
+        made = await thumbnail(sources, tmp_path / "t.jpg", Orientation.HORIZONTAL)
+        assert made.source == lively and made.at_s is not None
+    Image.effect_noise((1280, 720), 90).convert("RGB").save(picture)
+    made = await thumbnail([dark, picture], tmp_path / "t.jpg", Orientation.HORIZONTAL)
+    assert made.source == picture and made.at_s is None
+    with pytest.raises(InvalidSetting, match="no moments"):
+        await thumbnail([picture], tmp_path / "t.jpg", Orientation.HORIZONTAL, at_s=1)
+
+
 async def test_words_stand_on_an_upright_thumbnail_of_a_lying_picture(tmp_path):
     given = tmp_path / "given.png"
     Image.effect_noise((1600, 900), 90).convert("RGB").save(given)

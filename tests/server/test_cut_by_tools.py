@@ -97,6 +97,15 @@ async def test_a_thumbnail_is_made_from_the_clips(talk: Talk) -> None:
     assert Path(path).read_bytes().startswith(b"\xff\xd8")
 
 
+async def test_a_thumbnail_is_made_while_some_clips_are_missing(talk: Talk) -> None:
+    await talk.production(scenes=2)
+    await talk.images()
+    await talk.do("generate_video", video="Film", scenes=[1])
+    await talk.do("wait")
+    (path,) = (await talk.do("thumbnail", video="Film"))["paths"]
+    assert Path(path).read_bytes().startswith(b"\xff\xd8")
+
+
 async def test_a_thumbnail_is_made_from_a_picture_of_ones_own(talk: Talk, tmp_path: Path) -> None:
     await talk.production(scenes=1)
     own = tmp_path / "own.png"
