@@ -174,7 +174,8 @@ def _say(item: ErrorDetails, schema: dict[str, Any]) -> str:
     match item["type"]:
         case "extra_forbidden":
             names = _fields_at(schema, parts[:-1])
-            return f"unknown argument {field!r}{_nearest(str(parts[-1]), names)}"
+            there = f" (there: {', '.join(names)})"
+            return f"unknown argument {field!r}{_nearest(str(parts[-1]), names) or there}"
         case "missing":
             return f"argument {field!r} is missing"
         case "literal_error" | "enum":
@@ -182,6 +183,8 @@ def _say(item: ErrorDetails, schema: dict[str, Any]) -> str:
             values = [value.strip(" '") for value in expected.replace(" or ", ",").split(",")]
             nearest = _nearest(str(given)[:60], values)
             return f"{field!r} must be one of {expected}, not {_short(given)}{nearest}"
+        case "too_short" | "string_too_short":
+            return f"{field!r} must not be empty"
         case "model_type":
             return f"{field!r} must be an object, not {_short(given)}"
         case "value_error":

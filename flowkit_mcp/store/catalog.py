@@ -208,9 +208,11 @@ async def scene_by_handle(reads: Reads, handle: str | int, video_id: str | None)
         raise NotFound(
             f"scene {match[1]} of which video", hint="Name the video too, or pass the scene's id."
         )
-    found = [s for s in await scenes(reads, video_id) if s.number == int(match[1])]
+    everyone = await scenes(reads, video_id)
+    found = [s for s in everyone if s.number == int(match[1])]
     if not found:
-        raise NotFound(f"no scene {match[1]} in this video")
+        there = f"it has {len(everyone)}, numbered from 1" if everyone else "it has none yet"
+        raise NotFound(f"no scene {match[1]} in this video: {there}")
     return found[0]
 
 
@@ -296,6 +298,10 @@ async def change(tx: Tx, table: str, id: str, values: dict[str, Any], now: int) 
     await tx.update(table, id, **ready, updated_at=now)
 
 
+#: What makes the first one.
+_MAKERS = {"project": "create_project", "video": "add_video", "character": "add_character"}
+
+
 async def _by_handle(
     reads: Reads,
     model: type[R],
@@ -322,7 +328,8 @@ async def _by_handle(
         wanted = handle.strip().casefold()
         found = [item for item in everyone if str(getattr(item, name)).casefold() == wanted]
         if not found:
-            raise NotFound(_unknown(table, handle, name, everyone))
+            hint = None if everyone else f"Call {_MAKERS[table]} first."
+            raise NotFound(_unknown(table, handle, name, everyone), hint=hint)
     if len(found) > 1:
         ids = ", ".join(str(item.model_dump()["id"]) for item in found)
         raise Conflict(

@@ -45,11 +45,13 @@ async def row(reads: Reads, model: type[R], sql: str, **args: Any) -> R | None:
     return model.model_validate(found[0]) if found else None
 
 
-async def the_row(reads: Reads, model: type[R], what: str, sql: str, **args: Any) -> R:
+async def the_row(
+    reads: Reads, model: type[R], what: str, sql: str, *, hint: str | None = None, **args: Any
+) -> R:
     """The first row of a query; raises NotFound naming `what`."""
     found = await row(reads, model, sql, **args)
     if found is None:
-        raise NotFound(f"no {what}")
+        raise NotFound(f"no {what}", hint=hint)
     return found
 
 

@@ -24,7 +24,9 @@ _WAITS_FOR_QUOTA = "state = 'queued' AND reason = :r"
 
 
 async def job(reads: Reads, id: int) -> Job:
-    return await the_row(reads, Job, f"job {id}", "SELECT * FROM job WHERE id = :id", id=id)
+    hint = "Call list_jobs to see what there is."
+    sql = "SELECT * FROM job WHERE id = :id"
+    return await the_row(reads, Job, f"job {id}", sql, hint=hint, id=id)
 
 
 async def live_job(reads: Reads, fingerprint: str) -> Job | None:

@@ -29,7 +29,13 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
         ["unknown argument 'scenes[2].promt' (did you mean 'prompt'?)", "'scenes[2].prompt'"],
     ),
     ("add_scene", {"scenes": [7]}, ["'scenes[1]' must be an object, not 7"]),
-    ("add_scene", {"video": "Film", "scenes": []}, ["'scenes'", "at least 1 item"]),
+    ("add_scene", {"video": "Film", "scenes": []}, ["'scenes' must not be empty"]),
+    ("edit_image", {"scene": 1, "prompt": ""}, ["'prompt' must not be empty"]),
+    (
+        "add_character",
+        {"project": "Fox", "characters": [{"name": "Bo", "zzz": "robot"}]},
+        ["unknown argument 'characters[1].zzz' (there: name, entity_type, description"],
+    ),
     ("wait", {"max_wait_s": 90}, ["'max_wait_s'", "less than or equal to 50"]),
     ("move_scene", {"scene": 1, "to": "first"}, ["'to'", "valid integer"]),
     ("list_jobs", {"job": "the last"}, ["'the last' is not a job", "list_jobs"]),
@@ -54,7 +60,13 @@ async def test_a_mistake_names_the_field_and_the_remedy(talk: Talk) -> None:
 REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("get_project", {"project": "Nope"}, "NOT_FOUND: no project 'Nope'; there are: 'Fox'"),
     ("add_scene", {"video": "Nope", "scenes": ["a"]}, "NOT_FOUND: no video 'Nope'; there are"),
-    ("update_scene", {"scene": 9, "video": "Film", "prompt": "x"}, "NOT_FOUND: no scene 9"),
+    (
+        "update_scene",
+        {"scene": 9, "video": "Film", "prompt": "x"},
+        "NOT_FOUND: no scene 9 in this video: it has 1",
+    ),
+    ("create_project", {"name": " fox"}, "CONFLICT: there is a project 'fox' already. Go on"),
+    ("add_video", {"project": "Fox", "title": "FILM"}, "CONFLICT: there is a video 'FILM' already"),
     ("update_scene", {"scene": 9, "prompt": "x"}, "NOT_FOUND: scene 9 of which video"),
     ("update_scene", {"scene": 1, "video": "Film"}, "INVALID_SETTING: nothing to change"),
     ("generate_image", {"video": "Film"}, "INVALID_SETTING: nothing to make is given"),
@@ -65,7 +77,7 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("generate_video", {"missing": True}, "INVALID_SETTING: neither video nor project"),
     ("edit_image", {"prompt": "x"}, "INVALID_SETTING: pass either scene or character"),
-    ("cancel_job", {"job": 77}, "NOT_FOUND: no job 77"),
+    ("cancel_job", {"job": 77}, "NOT_FOUND: no job 77. Call list_jobs"),
     ("resolve_job", {"action": "reopen"}, "INVALID_SETTING: reopen is for a provider"),
     ("resolve_job", {"action": "retry"}, "INVALID_SETTING: job is not given"),
     ("remove", {"what": "character", "which": "Mai"}, "INVALID_SETTING: project is not given"),
@@ -86,6 +98,12 @@ async def test_an_error_says_what_is_wrong_and_what_to_do_next(talk: Talk) -> No
         assert text.startswith(start), text
         assert text.endswith("."), text
         assert text.count(". ") >= 1, text
+
+
+async def test_where_there_is_nothing_yet_the_first_step_is_named(talk: Talk) -> None:
+    assert (await talk.fail("get_project", project="Fox")).endswith("Call create_project first.")
+    await talk.do("create_project", name="Fox")
+    assert (await talk.fail("check_plan", video="Film")).endswith("Call add_video first.")
 
 
 async def test_without_an_account_making_says_how_to_connect(settings: Settings, mode: str) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.models import Orientation, ProjectStatus
-from flowkit_mcp.errors import InvalidSetting, NotFound
+from flowkit_mcp.errors import Conflict, InvalidSetting, NotFound
 from flowkit_mcp.sdk.project import Project, Video
 from flowkit_mcp.server.context import Ctx, kit_of
 from flowkit_mcp.server.handles import InProject, find_video
@@ -66,8 +66,10 @@ async def create_project(
     style: Style = "",
 ) -> CallToolResult:
     """Start a production: one story with its cast, style and videos. Next: add_character, add_video."""
+    kit = kit_of(ctx)
+    _unused("project", name, [one.name for one in await Project.list(kit, archived=True)])
     made = await Project.create(
-        kit_of(ctx), name, description=description, story=story, language=language, style=style
+        kit, name, description=description, story=story, language=language, style=style
     )
     step = (
         f"Call add_character(project={made.name!r}, …) for everybody who appears, then add_video."
@@ -135,6 +137,7 @@ async def add_video(
     """Add a video (one film) to a production. BOTH makes every scene twice. Next: add_scene."""
     found = await Project.get(kit_of(ctx), project)
     wanted = None if orientation == "BOTH" else Orientation(orientation)
+    _unused("video", title, [one.title for one in await found.get_videos()])
     made = await found.add_video(title, description=description, orientation=wanted)
     return reply(
         OneVideo(video=video_line(made), next=f"Call add_scene(video={made.title!r}, scenes=[…]).")
@@ -159,6 +162,15 @@ async def update_video(
     await found.update(**_something(values))
     step = f"Call get_project({found.project.name!r}, video={found.title!r})."
     return reply(OneVideo(video=video_line(found), next=step))
+
+
+def _unused(what: str, name: str, there: list[str]) -> None:
+    """By name one must be able to say which is meant; a call that is made again makes no second one."""
+    if name.strip().casefold() in {one.casefold() for one in there}:
+        raise Conflict(
+            f"there is a {what} {name.strip()!r} already",
+            hint="Go on with it (get_project), or choose another name.",
+        )
 
 
 def _given(**values: Any) -> dict[str, Any]:
