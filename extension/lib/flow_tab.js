@@ -98,8 +98,7 @@ export class FlowTabs {
   /** Look at all Flow tabs. Looks asked for meanwhile get what comes of the one after it. */
   async look() {
     while (this.#looking) await this.#looking;
-    this.#looking = this.#lookNow().finally(() => (this.#looking = null));
-    return this.#looking;
+    return (this.#looking = this.#lookNow().finally(() => (this.#looking = null)));
   }
 
   async #lookNow() {
@@ -139,7 +138,8 @@ export class FlowTabs {
     const about = { id, title: tab.title ?? "", standing: "loading", active: tab.active };
     if (tab.discarded) return { ...about, standing: "discarded" };
     try {
-      const { value, documentId } = await runInPage({ tabId: id }, lookAtPage, [], LOOK_LIMIT_MS);
+      const limitMs = Math.min(LOOK_LIMIT_MS * (1 + this.#inVain), PAGE_LIMIT_MS); // a slow machine gets there, too
+      const { value, documentId } = await runInPage({ tabId: id }, lookAtPage, [], limitMs);
       const seen = await readSeen(value, documentId);
       if (seen === null) return { ...about, standing: tab.status === "complete" ? "silent" : "loading" };
       const told = seen.lane !== "labs" || (await this.#askSession(new Page(id, seen)));

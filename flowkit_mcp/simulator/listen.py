@@ -51,6 +51,7 @@ class Door(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 date_header=False,
+                timeout_keep_alive=240,  # as Google's; 5 s would be over between two calls on a busy machine
                 ssl_certfile=pem,
             )
         )

@@ -185,6 +185,8 @@ class Chromium:
     async def stop_worker(self) -> None:
         """Chrome stops the extension's worker, wherever it stands."""
         cdp = await self._devtools()
+        # What tabs have done so far is heard before: it shall not wake the worker again.
+        await (await self.worker()).evaluate("chrome.tabs.query({}).then(() => {})")
         runs, gone = asyncio.Event(), asyncio.Event()
 
         def hear(told: dict[str, Any]) -> None:
@@ -211,8 +213,5 @@ class Chromium:
     async def reload_extension(self) -> None:
         """As the button on chrome://extensions does."""
         worker = await self.worker()
-        reborn = self.context.wait_for_event(
-            "serviceworker", predicate=lambda one: one is not worker
-        )
-        await worker.evaluate("chrome.runtime.reload()")
-        await reborn
+        async with self.context.expect_event("serviceworker", lambda one: one is not worker):
+            await worker.evaluate("chrome.runtime.reload()")

@@ -243,7 +243,10 @@ async def test_a_program_that_squats_on_the_port_learns_nothing_and_commands_not
     tmp_path: Path, playwright: Playwright, answer: str
 ) -> None:
     async with stage(tmp_path, playwright) as at:
-        await at.stop_server()
+        await at.told(
+            lambda state: state.checks is not None and state.checks.self_check is not None
+        )
+        await at.stop_server()  # with nothing more to ask Flow of its own accord
         squatter = Squatter(answer)
         before = len([one for one in at.site.requests if "batchexecute" in one.url])
         async with serve(squatter.serve, "127.0.0.1", at.settings.port):

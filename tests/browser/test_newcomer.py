@@ -15,13 +15,11 @@ import pytest
 from chromium import Chromium, prepare_profile
 from e2e.demo_run import environment
 from playwright.async_api import Playwright, expect
-from stage import PAGES
+from stage import PAGES, PATIENCE_S
 from whole import free_port
 
 from flowkit_mcp.simulator import Simulator
 from flowkit_mcp.simulator.site import Site
-
-PATIENCE_S = 40
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e]
 

@@ -156,7 +156,7 @@ async def test_lane_labs_shows_its_bearer_and_takes_calls_from_its_page_alone(
     page = await probed.open(LABS_PAGE)
     assert page.url == LABS_PAGE
     await page.locator("html[data-ready]").wait_for(state="attached")
-    heard = await probed.worker.evaluate("heard")
+    heard = await probed.worker.evaluate("chrome.tabs.query({}).then(() => heard)")  # after events
     assert [(one["url"], one["initiator"]) for one in heard] == [
         (f"https://{API}/v1/credits", f"https://{LABS}")
     ]

@@ -55,10 +55,11 @@ async def unload_the_tab_and_load_it_again(at: Stage) -> None:
     )
 
 
-#: A script that hogs the page for five seconds.
+#: A script that hogs the page until the site answers it.
 STUCK = """() => { setTimeout(() => {
-    const until = Date.now() + 5000;
-    while (Date.now() < until);
+    const request = new XMLHttpRequest();
+    request.open('GET', '/hogged', false);
+    request.send();
 }); }"""
 
 CALAMITIES = [
@@ -124,11 +125,14 @@ async def test_a_tab_that_is_stuck_is_said_to_be_and_work_goes_on_when_it_answer
 ) -> None:
     async with stage(tmp_path, playwright) as at:
         panel = await at.browser.panel()
+        hog = at.hold("/hogged")
         await at.tab.evaluate(STUCK)
+        await hog.reached.wait()
         await at.wake()
         asleep = re.compile(r"The Flow tab does not answer\.|has put the Flow tab to sleep\.")
         await expect(panel.locator("#flow-state")).to_have_text(asleep)
         job = await at.order_clip()
+        hog.release()
         result = await at.result(job)
         assert result.success, result.error
         at.check_books()

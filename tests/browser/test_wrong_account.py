@@ -96,7 +96,7 @@ async def asked_about(at: Stage, panel: Page) -> int:
     await expect(state).to_contain_text("The last paid work was done as simulated:demo")
     job = await at.order_clip("wind")
     question = panel.locator("#approval-list > li")
-    await expect(question).to_contain_text("From simulated:other.", timeout=15_000)
+    await expect(question).to_contain_text("From simulated:other.")
     await expect(question).to_contain_text("Scene 1 horizontal clip")
     at.check_books(1)
     return job

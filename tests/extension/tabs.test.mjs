@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
-import { FlowTabs } from "../../extension/lib/flow_tab.js";
+import { FlowTabs, PAGE_LIMIT_MS } from "../../extension/lib/flow_tab.js";
 import { LabsSessions } from "../../extension/lib/labs_session.js";
+import { gate } from "./world.mjs";
 
-const LOOK_LIMIT_MS = 2_000;
 const BEARER = "the-page-s-own-bearer-1";
 const NEWER = "a-newer-bearer-of-this-page";
 const PAGE = { path: "/fx/tools/flow/project/p", title: "t", ready: "complete", values: false, captcha: true, challenge: false };
@@ -56,7 +56,7 @@ async function look(t, tabs, late = false) {
   const looked = tabs.look();
   if (late) {
     await until(() => pagesAsked === before + open.length);
-    t.mock.timers.tick(LOOK_LIMIT_MS);
+    t.mock.timers.tick(PAGE_LIMIT_MS);
   }
   await looked;
 }
@@ -119,7 +119,7 @@ test("a page that did not answer is looked at again by itself, ever more rarely,
     t.mock.timers.tick(1);
     assert.equal(looksBegun(), number + 2);
     await until(() => pagesAsked === number + 2);
-    t.mock.timers.tick(LOOK_LIMIT_MS);
+    t.mock.timers.tick(PAGE_LIMIT_MS);
     await until(() => ended === number + 2);
   }
   t.mock.timers.tick(600_000);
@@ -137,6 +137,22 @@ test("a page that answers at a later look is used from then on, and looked at no
   await until(() => tabs.words.state === "ready");
   t.mock.timers.tick(600_000);
   assert.equal(looksBegun(), 2);
+});
+
+test("a page that takes longer than the first look allows is given longer", async (t) => {
+  const tabs = new FlowTabs(new LabsSessions(), () => {});
+  const shown = tab(1);
+  const { page } = shown;
+  shown.page = stuck();
+  await look(t, tabs, true);
+  const slow = gate();
+  shown.page = slow.passed;
+  const looked = tabs.look();
+  await until(() => pagesAsked === 2);
+  t.mock.timers.tick(3_000);
+  slow.open(page);
+  await looked;
+  assert.equal(tabs.words.state, "ready");
 });
 
 test("who is signed in is asked again where the page could not say, and it is not called signed out", async (t) => {
