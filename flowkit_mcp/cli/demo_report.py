@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -83,12 +85,16 @@ def films(made: Made) -> list[FilmFile]:
 
 def next_steps(library: Path) -> list[str]:
     """What a newcomer does now."""
-    simulated = shlex.join(["flowkit-mcp", "serve", "--simulate", "--library", str(library)])
+    program = "flowkit-mcp"
+    if shutil.which(program) is None:  # as after `make demo`
+        program = shutil.which(program, path=str(Path(sys.executable).parent)) or program
+    simulated = shlex.join([program, "serve", "--simulate", "--library", str(library)])
+    program = shlex.quote(program)
     return [
         f"Try it with Claude Code, still without an account: claude mcp add flowkit-try -- {simulated}",
-        "With your own Google Flow plan: claude mcp add flowkit -- flowkit-mcp serve",
-        "Then connect Chrome: flowkit-mcp pair",
-        "If something does not work: flowkit-mcp doctor",
+        f"With your own Google Flow plan: claude mcp add flowkit -- {program} serve",
+        f"Then connect Chrome: {program} pair",
+        f"If something does not work: {program} doctor",
     ]
 
 

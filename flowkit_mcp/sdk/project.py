@@ -315,7 +315,7 @@ class Video:
         are trimmed to counts where `cut` does not say otherwise.
 
         Raises:
-            NotReady: scenes without a clip are named.
+            NotReady: scenes without a clip, or with a stale one, are named.
             InvalidSetting: a file of the cut is missing, or a number is no clip's.
         """
         slots = {
@@ -328,6 +328,7 @@ class Video:
             raise NotReady(f"{self.title!r} has no scenes", hint="Call add_scene first.")
         clips: list[str] = []
         missing: list[int] = []
+        stale: list[int] = []
         for scene in scenes:
             larger = slots[scene.id, Stage.UPSCALE]
             upscaled = larger.filled and (cut is None or cut.use_upscales)
@@ -335,12 +336,9 @@ class Video:
             if slot.filled and slot.take_id is not None:
                 clips.append(slot.take_id)
             else:
-                missing.append(scene.number)
-        if missing:
-            raise NotReady(
-                f"no {orientation} clip yet for scene {', '.join(map(str, missing))}",
-                hint="Call generate_video for these scenes, then wait.",
-            )
+                (stale if slot.stale else missing).append(scene.number)
+        if missing or stale:
+            raise _no_film_yet(orientation, missing, stale)
         renders = await takes.renders(self.kit.db, self.id)
         full = await complete(self.kit, cut or Cut(), scenes, orientation)
         request = Merge(
@@ -389,3 +387,14 @@ class Video:
     async def publications(self) -> list[Publication]:
         """Where its films are on YouTube, newest first."""
         return await published(self.kit, self.id)
+
+
+def _no_film_yet(orientation: Orientation, missing: list[int], stale: list[int]) -> NotReady:
+    said: list[str] = []
+    if missing:
+        said.append(f"no {orientation} clip yet for scene {', '.join(map(str, missing))}")
+    if stale:
+        which = ", ".join(map(str, stale))
+        said.append(f"the {orientation} clip of scene {which} shows a picture no longer in use")
+    back = ", or select_take the picture that it shows" if stale else ""
+    return NotReady("; ".join(said), hint=f"Call generate_video for these scenes{back}, then wait.")

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 import flowkit_mcp
 from flowkit_mcp.bridge.pairing import PairingBook, PairingCode
 from flowkit_mcp.cli.demo_progress import Journey, stage
+from flowkit_mcp.cli.demo_report import next_steps
 from flowkit_mcp.cli.library import claim, settings_for, synced_by
 from flowkit_mcp.cli.pair import revoke
 from flowkit_mcp.cli.ports import free_ports
@@ -224,3 +226,12 @@ def test_the_estimate_learns_how_fast_this_machine_is() -> None:
     now = 30.0
     journey.at(1, 2)
     assert left() == 10
+
+
+def test_the_demos_next_steps_can_be_copied_though_the_program_is_not_on_the_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    *_, last = next_steps(tmp_path)
+    program = shlex.split(last.partition(": ")[2])[0]
+    assert Path(program).is_absolute() and Path(program).is_file()

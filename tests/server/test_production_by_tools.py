@@ -124,6 +124,9 @@ async def test_the_view_tells_what_each_slot_holds(talk: Talk) -> None:
     assert image["state"] == "done take 2"
     assert Path(image["path"]).is_file()
 
+    text = await talk.fail("merge", video="Film")
+    assert "the VERTICAL clip of scene 1 shows a picture no longer in use" in text
+    assert "generate_video" in text and "select_take" in text
     back = await talk.do("select_take", take=1, scene=1, video="Film")
     assert back["slots"]["video"] == "done take 1"
 
