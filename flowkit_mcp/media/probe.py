@@ -296,7 +296,9 @@ class _Track:
         else:
             if packet.is_keyframe:
                 self.keys.append(len(self.times))
-                self.clean &= self.avc and is_clean_start(bytes(packet), self.extradata)
+                # A second sample description brings other parameter sets than the track's.
+                told = self.avc and not packet.has_sidedata("new_extradata")
+                self.clean &= told and is_clean_start(bytes(packet), self.extradata)
             self.times.append(packet.dts if packet.pts is None else packet.pts)
             self.places.append((packet.pos, packet.size))
         if self.first_frame is None:

@@ -116,6 +116,7 @@ def _packets(strips: Sequence[Strip], stop: Stop) -> Iterator[Any]:
     """All picture packets, timed on the film's grid; a clip is open only while it is read.
 
     They are read where the probe found them: opening a clip with libav again would take longer than all its packets.
+    Side data is left behind: of a picture's packets only other parameter sets matter, and clips with such are encoded.
     """
     from av.packet import Packet  # late: as above
 

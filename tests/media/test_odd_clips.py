@@ -9,6 +9,7 @@ import imageio_ffmpeg
 import pytest
 from coded import code, coded_clip, read_codes
 from film_checks import left_channel, onsets, picture_times, sound_samples
+from two_descriptions import joined
 
 from flowkit_mcp.domain.cut import Cut, Join, JoinKind, Mixed, Profile
 from flowkit_mcp.errors import FlowKitError, MediaError
@@ -173,6 +174,22 @@ async def test_frames_that_an_edit_list_hides_stay_hidden(usual, ffmpeg, tmp_pat
     assert len(shown) in range(29, 32)
     heard = onsets(left_channel(film.file.path), quiet=6_000)
     assert abs(heard[1] - (FRAMES + 6 - (36 - len(shown))) * 2000) <= 96
+
+
+async def test_a_clip_whose_parameter_sets_change_within_is_shown_as_it_was_meant(
+    usual, ffmpeg, tmp_path
+):
+    halves = []
+    for number, cabac in ((2, 0), (4, 1)):
+        recipe = [*X264, "-g", "12", "-bf", "0", "-x264-params", f"cabac={cabac}"]
+        halves.append(
+            coded_clip(ffmpeg, tmp_path / f"{number}.mp4", number, 12, sound=False, options=recipe)
+        )
+    odd = joined(ffmpeg, halves, tmp_path / "odd.mp4")
+    alone = await merge([odd], tmp_path / "alone.mp4", ffmpeg=ffmpeg)
+    assert read_codes(alone.file.path) == [*codes(2, 12), *codes(4, 12)]
+    film = await film_of(usual, odd, ffmpeg, tmp_path)
+    assert read_codes(film.file.path) == [*codes(1), *codes(2, 12), *codes(4, 12), *codes(3)]
 
 
 @pytest.mark.parametrize("turn", ["90", "180", "270"])
