@@ -16,6 +16,7 @@ from talk import Talk, talking
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.errors import GenerationFailed, HumanCheckRequired, OutcomeUnknown, Rejected
 from flowkit_mcp.server.tools import jobs as job_tools
+from flowkit_mcp.store import jobs
 
 FOREVER = 10**9
 
@@ -160,6 +161,37 @@ async def test_the_person_decides_about_an_unknown_outcome(
     assert [event["type"] for event in shown["history"]][:2] == ["enqueued", "intended"]
     text = await talk.fail("resolve_job", action="retry", job=job["job"])
     assert text.startswith("CONFLICT: ")
+
+
+async def test_the_history_of_a_long_job_still_says_what_it_may_cost(talk: Talk) -> None:
+    await talk.production(scenes=1)
+    await talk.images()
+    talk.provider.looks_until_done = 40
+    await talk.do("generate_video", video="Film", scenes=[1])
+    ended = (await talk.do("wait"))["jobs"][0]
+    history = (await talk.do("list_jobs", job=ended["job"]))["history"]
+    types = [event["type"] for event in history]
+    assert types[:2] == ["enqueued", "intended"]
+    assert types[-1] == "succeeded"
+    assert f"credits={ended['credits']}" in history[1]["data"]
+    looks = [event for event in history if event["type"] == "looked"]
+    assert len(looks) == 1 and looks[0]["times"] >= 30
+
+
+async def test_of_a_history_too_long_for_an_answer_the_middle_is_left_out(
+    talk: Talk, kit: FlowKit
+) -> None:
+    number = await one_clip_under_way(talk)
+    async with kit.db.transaction() as tx:
+        for at in range(40):
+            await jobs.log(tx, number, "warning", at, text=at)
+    talk.provider.looks_until_done = 1
+    await talk.do("wait")
+    history = (await talk.do("list_jobs", job=number))["history"]
+    assert len(history) < 30
+    assert [history[0]["type"], history[-1]["type"]] == ["enqueued", "succeeded"]
+    (gap,) = [event for event in history if event["type"] == "not_shown"]
+    assert gap["times"] > 10
 
 
 async def test_long_lists_come_in_pages(talk: Talk) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,7 +14,7 @@ from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.eta import in_words
-from flowkit_mcp.domain.models import Gate, Job, JobKind, JobState
+from flowkit_mcp.domain.models import Gate, Job, JobEvent, JobKind, JobState
 from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.sdk.forecast import Forecast
 from flowkit_mcp.sdk.jobs import Job as JobHandle
@@ -38,6 +40,7 @@ from flowkit_mcp.server.words import job_line, job_lines, jobs_call
 BEAT_S = 8.0
 _LISTED = 24
 _MOST = 500
+_FIRST_EVENTS, _LAST_EVENTS = 8, 20
 _STATES: dict[str, tuple[JobState, ...]] = {
     "all": (),
     "open": (*MOVING, JobState.NEEDS_ATTENTION),
@@ -66,6 +69,8 @@ class Event(Result):
     at: str
     type: str
     data: str | None = None
+    #: How often in a row.
+    times: int | None = None
 
 
 class OneJob(Result):
@@ -232,18 +237,29 @@ async def one_job(kit: FlowKit, id: int) -> tuple[OneJob, list[tuple[str, Path]]
     """A job with its history, and its file if it made one. Raises NotFound."""
     row = await kit.job(id)
     line, files = await job_line(kit, row, await Forecast.now(kit))
-    events = await JobHandle(kit, id).events()
-    history = [
-        Event(
-            at=datetime.fromtimestamp(event.at / 1000, UTC).isoformat(timespec="seconds"),
-            type=event.type,
-            data=cut(", ".join(f"{k}={v}" for k, v in event.data.items()), 160)
-            if event.data
-            else None,
-        )
-        for event in events[-30:]
-    ]
+    history = _history(await JobHandle(kit, id).events())
     return OneJob(job=line, history=history, next=_after([row])), files
+
+
+def _history(events: Sequence[JobEvent]) -> list[Event]:
+    """Its beginning and its end; what happens again and again, as a look does, in one line."""
+    told: list[Event] = []
+    for (type, data), same in groupby(events, lambda event: (event.type, event.data)):
+        first, *again = same
+        told.append(
+            Event(
+                at=datetime.fromtimestamp(first.at / 1000, UTC).isoformat(timespec="seconds"),
+                type=type,
+                data=cut(", ".join(f"{k}={v}" for k, v in data.items()), 160) if data else None,
+                times=1 + len(again) if again else None,
+            )
+        )
+    left_out = told[_FIRST_EVENTS:-_LAST_EVENTS]
+    if len(left_out) > 1:
+        told[_FIRST_EVENTS:-_LAST_EVENTS] = [
+            Event(at=left_out[0].at, type="not_shown", times=len(left_out))
+        ]
+    return told
 
 
 async def cancel_job(
