@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 HOST = "127.0.0.1"
+#: Outgoing connections are given higher ones (on Linux from 32768): such a port may be gone when it is wanted.
+_NOBODYS = range(20_000, 32_000)
 
 
 def taken(port: int) -> bool:
@@ -75,12 +78,13 @@ def _by_netstat(text: str, port: int) -> str | None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ones that nobody uses at this moment."""
+    """Different ones that nobody uses at this moment, and that no passing connection will have taken in the next."""
+    found: list[int] = []
     with ExitStack() as stack:
-        probes = [
-            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            for _ in range(count)
-        ]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+        while len(found) < count:
+            probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            port = secrets.choice(_NOBODYS)
+            with suppress(OSError):  # it is in use
+                probe.bind((HOST, port))
+                found.append(port)
+    return found

@@ -16,6 +16,7 @@ from typing import Any
 from fake_provider import Accepted, FakeProvider
 
 from flowkit_mcp import FlowKit, Job, Orientation, Project, Scene, SceneDraft
+from flowkit_mcp.cli.ports import free_ports
 from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.models import EntityType, JobState
 from flowkit_mcp.errors import GenerationFailed
@@ -115,7 +116,7 @@ async def world(
 ) -> AsyncGenerator[World]:
     """A project with a cast, a video with so many scenes, nothing made yet; and a studio that shows it."""
     provider = Painter(drawn=drawn)
-    settings = Settings(library=folder / "library", port=_free_port())
+    settings = Settings(library=folder / "library", port=free_ports(1)[0])
     async with FlowKit.open(settings, provider=provider) as kit:
         version = await kit.db.version()
         while (state := await kit.provider_state()) is None or state.account is None:
@@ -195,9 +196,3 @@ async def reaches(at: World, job: Job, state: JobState) -> None:
     async with asyncio.timeout(20):
         while (await at.kit.job(job.id)).state is not state:
             version = await at.kit.db.changed(version, 5)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

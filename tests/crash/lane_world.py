@@ -10,7 +10,6 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import sqlite3
 import threading
 import time
@@ -26,6 +25,7 @@ from lane_actors import Bomb, settings_of
 from tally import TALLY
 
 from flowkit_mcp import FlowKit, Orientation, Project, Scene
+from flowkit_mcp.cli.ports import free_ports
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Job, JobState
 from flowkit_mcp.errors import Conflict
@@ -91,7 +91,7 @@ class LaneWorld:
 
     def __init__(self, folder: Path, lane: str, chaos: int | None = None) -> None:
         self.folder, self.lane, self._chaos = folder, lane, chaos
-        self.port, sim_port = _free_ports()
+        self.port, sim_port = free_ports(2)
         self.simulator = f"http://127.0.0.1:{sim_port}"
         self.bomb = Bomb(folder)
         self._numbers = itertools.count(1)
@@ -335,13 +335,6 @@ def lane_world(folder: Path, lane: str, chaos: int | None = None) -> Generator[L
         yield world
     finally:
         world.close()
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _until(true: Callable[[], bool]) -> None:

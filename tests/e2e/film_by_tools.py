@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 from mcp import Client, StdioServerParameters
 from mcp.types import ElicitRequestParams, ElicitResult
+
+from flowkit_mcp.cli.ports import free_ports
 
 SCENES = [
     {"prompt": "Mai lights a lamp on a pier at dusk", "characters": ["Mai"]},
@@ -23,21 +24,16 @@ MAKING: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 def server(library: Path) -> tuple[list[str], dict[str, str]]:
     """Command line and environment of a server with a simulator of its own."""
+    bridge, simulator = free_ports(2)
     command = [
         sys.executable, "-m", "flowkit_mcp", "serve", "--simulate", "--library", str(library),
-        "--port", str(free_port()),
+        "--port", str(bridge),
     ]  # fmt: skip
     kept = ("PATH", "TMPDIR", "HOME", "PYTHONPATH", "FLOWKIT_FFMPEG", "LANG")
     env = {name: os.environ[name] for name in kept if name in os.environ}
-    return command, env | {"FLOWKIT_SIMULATOR": f"http://127.0.0.1:{free_port()}"}
+    return command, env | {"FLOWKIT_SIMULATOR": f"http://127.0.0.1:{simulator}"}
 
 
 def stdio(command: list[str], env: dict[str, str]) -> StdioServerParameters:

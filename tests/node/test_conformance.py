@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from npm_packages import NODE, npm
+
+from flowkit_mcp.cli.ports import free_ports
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(600)]
 
@@ -23,21 +24,15 @@ REQUIRED = 37
 PATIENCE_S = 90
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """Our server with the suite's fixtures, as a process."""
-    tmp_path, port = tmp_path_factory.mktemp("conformance"), free_port()
+    tmp_path, (port, bridge) = tmp_path_factory.mktemp("conformance"), free_ports(2)
     program = Path(__file__).with_name("conformance_server.py")
     log = tmp_path / "server.log"
     with log.open("wb") as errors:
         server = subprocess.Popen(
-            [sys.executable, program, str(tmp_path / "library"), str(port), str(free_port())],
+            [sys.executable, program, str(tmp_path / "library"), str(port), str(bridge)],
             stderr=errors,
         )
         try:

@@ -16,6 +16,7 @@ import pytest
 from mcp import Client
 from mcp.types import ElicitRequestParams, ElicitResult
 
+from flowkit_mcp.cli.ports import free_ports
 from flowkit_mcp.errors import Conflict, InvalidSetting
 from flowkit_mcp.server.http import listen
 
@@ -56,9 +57,7 @@ async def serving(
     library: Path, *more: str
 ) -> AsyncGenerator[tuple[str, asyncio.subprocess.Process]]:
     """The command as a person runs it; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        bridge = free.getsockname()[1]
+    (bridge,) = free_ports(1)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "flowkit_mcp", "serve", "--http", "--http-port", "0",
         "--library", str(library), "--port", str(bridge), *more,

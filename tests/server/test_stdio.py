@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from fake_provider import FakeProvider
 from talk import talking
 
 from flowkit_mcp.app import FlowKit
+from flowkit_mcp.cli.ports import free_ports
 from flowkit_mcp.config import Settings
 
 pytestmark = pytest.mark.e2e
@@ -87,9 +87,7 @@ class Wire:
 
 @asynccontextmanager
 async def serving(library: Path, before: str = "pass") -> AsyncGenerator[Wire]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

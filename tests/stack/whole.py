@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from fake_provider import clip, picture
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.bridge.pairing import PairingBook
+from flowkit_mcp.cli.ports import free_ports
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
 from flowkit_mcp.simulator import Simulator
@@ -40,9 +40,7 @@ class QuickRenderer:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 class Kind(TypedDict, total=False):
