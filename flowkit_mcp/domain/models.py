@@ -436,6 +436,11 @@ class ProviderState(Row):
     checks: Json[Checks] | None
     updated_at: int
 
+    def closed(self, now: int) -> bool:
+        """Whether nothing new is sent. When a pause is over, one probe goes first."""
+        over = self.resume_at is not None and self.resume_at <= now
+        return self.gate is Gate.BLOCKED or (self.gate is Gate.PAUSED and not over)
+
 
 class Leader(Row):
     generation: int

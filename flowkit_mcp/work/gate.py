@@ -37,10 +37,7 @@ class Gatekeeper:
 
     def lets_submit(self, state: ProviderState) -> bool:
         """Open, or due for one probe after a pause."""
-        if state.gate is Gate.OPEN:
-            return True
-        due = state.resume_at is not None and state.resume_at <= self._clock.now()
-        return state.gate is Gate.PAUSED and due and not state.probing
+        return not state.closed(self._clock.now()) and not state.probing
 
     # ---- closing -----------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowkit_mcp.bridge.protocol import QUEUE_SHOWN, WHAT_LENGTH, Queue, QueuedJob
-from flowkit_mcp.domain.models import Gate, Job, JobState, ProviderState, Stage
+from flowkit_mcp.domain.models import Job, JobState, ProviderState, Stage
 from flowkit_mcp.errors import NotFound
 from flowkit_mcp.store import catalog, jobs
 from flowkit_mcp.store.database import Reads
@@ -32,7 +32,7 @@ async def queue_shown(reads: Reads, state: ProviderState | None, now: int) -> Qu
         )
         for job in await jobs.next_in_line(reads, QUEUE_SHOWN)
     ]
-    closed = state is not None and state.gate is not Gate.OPEN
+    closed = state is not None and state.closed(now)
     why = (state.message or state.reason) if state is not None and closed else None
     holds = await jobs.quota_holds(reads, now)
     if why is None and holds and sum(one.jobs for one in holds) == counts.get(JobState.QUEUED):

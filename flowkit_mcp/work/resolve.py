@@ -44,9 +44,21 @@ async def cancel(tx: Tx, id: int, now: int) -> None:
 
 
 async def reopen(tx: Tx, provider: str, now: int) -> ProviderState:
-    """The provider may be used again, models whose daily quota was used up too. Returns how it then stands."""
-    await operations.ensure_provider(tx, provider, now)
-    await operations.set_gate(tx, provider, Gate.OPEN, now=now)
+    """The provider may be used again, models whose daily quota was used up too. Returns how it then stands.
+
+    Of what was closed the pause is over: one call goes ahead as a probe, and opens it when it is accepted.
+    """
+    state = await operations.ensure_provider(tx, provider, now)
+    if state.gate is not Gate.OPEN:
+        await operations.set_gate(
+            tx,
+            provider,
+            Gate.PAUSED,
+            now=now,
+            reason=state.reason,
+            message="it may be used again, says the person; the next call goes ahead of all others as a probe",
+            resume_at=now,
+        )
     await jobs.end_quota_waits(tx, provider, now)
     return await operations.ensure_provider(tx, provider, now)
 

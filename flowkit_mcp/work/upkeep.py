@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from flowkit_mcp.domain.models import Gate
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.work.restore import Restorer
 from flowkit_mcp.work.workshop import Workshop, log
@@ -59,9 +58,12 @@ class Upkeep:
         return await self._restorer.in_use(self._may_ask) if await self._may_ask() else None
 
     async def _may_ask(self) -> bool:
-        states = {s.provider: s.gate for s in await operations.provider_states(self._shop.db)}
+        now = self._shop.clock.now()
+        states = {s.provider: s for s in await operations.provider_states(self._shop.db)}
         return all(
-            provider.connected and states.get(provider.name) is Gate.OPEN
+            provider.connected
+            and (state := states.get(provider.name)) is not None
+            and not state.closed(now)
             for provider in self._shop.providers.values()
         )
 

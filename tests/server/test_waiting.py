@@ -132,8 +132,9 @@ async def test_a_paused_provider_is_reopened_on_the_persons_word(talk: Talk) -> 
     waited = await talk.do("wait", max_wait_s=0)
     assert waited["held_up"].startswith("paused: unusual activity")
     opened = await talk.do("resolve_job", action="reopen", provider="flow")
-    assert opened["gate"] == "open"
+    assert opened["gate"] == "paused" and "one before the others" in opened["next"]
     assert (await talk.do("wait"))["jobs"][0]["state"] == "succeeded"
+    assert (await talk.do("status"))["gate"] == "open"
 
 
 @pytest.mark.parametrize(("action", "state"), [("give_up", "failed"), ("attach", "succeeded")])

@@ -104,14 +104,16 @@ async def test_a_probe_that_a_dead_process_left_does_not_hold_the_next_leader_up
         good(await job.result(60))
 
 
+@pytest.mark.parametrize("by_a_person", [False, True])
 async def test_while_a_probe_is_under_way_nothing_else_is_sent(
-    kit: FlowKit, provider: Grumpy
+    kit: FlowKit, provider: Grumpy, by_a_person: bool
 ) -> None:
     scene = await scene_of(kit)
+    pause = {"now": 1, "reason": "RATE_LIMITED", "resume_at": None if by_a_person else 1}
     async with kit.db.transaction() as tx:
-        await operations.set_gate(
-            tx, "flow", Gate.PAUSED, now=1, reason="RATE_LIMITED", resume_at=1
-        )
+        await operations.set_gate(tx, "flow", Gate.PAUSED, **pause)
+    if by_a_person:
+        await kit.reopen()
     provider.hold = asyncio.Event()
     provider.house = {"list_projects": {"projects": []}}
     batch = [await scene.generate_image(H), await scene.generate_image(V)]
@@ -204,9 +206,8 @@ async def test_behind_a_blocked_gate_nothing_is_read_either(kit: FlowKit, provid
     version = await kit.db.version()
     while len(await operations.live_ids(kit.db)) < 3 or provider.polls < 3:
         version = await kit.db.changed(version, 5)
-    provider.account_error = SignInRequired("signed out")  # else the account's next look opens it
     async with kit.db.transaction() as tx:
-        await operations.set_gate(tx, "flow", Gate.BLOCKED, now=1, reason="SIGN_IN_REQUIRED")
+        await operations.set_gate(tx, "flow", Gate.BLOCKED, now=1, reason="PORT_TAKEN")
     polls: list[int] = []
     for job in others:  # each cancel shows that the leader has been round
         await kit.cancel(job.id)
@@ -214,7 +215,6 @@ async def test_behind_a_blocked_gate_nothing_is_read_either(kit: FlowKit, provid
         await kit.wait(parked.id, 0.2)
         polls.append(provider.polls)
     assert polls[0] == polls[1]
-    provider.account_error = None
     provider.looks_until_done = 0
     await kit.reopen()
     good(await parked.result(60))

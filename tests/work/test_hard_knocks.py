@@ -74,7 +74,8 @@ async def test_who_has_changed_while_a_job_waited_its_turn_is_not_sent_it_unprep
         await operations.set_gate(tx, "flow", Gate.PAUSED, now=1)
     for orientation in (H, V):
         await scene.generate_image(orientation)
-    await kit.reopen()  # both are claimed at once, and the second waits for its turn
+    async with kit.db.transaction() as tx:  # both are claimed at once, and one waits for its turn
+        await operations.set_gate(tx, "flow", Gate.OPEN, now=1)
     await provider.submitted.wait()
     for name, value in other.items():
         setattr(provider, name, value)

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from flowkit_mcp.app import FlowKit
 from flowkit_mcp.domain.eta import in_words
-from flowkit_mcp.domain.models import Gate, Job, JobEvent, JobKind, JobState
+from flowkit_mcp.domain.models import Job, JobEvent, JobKind, JobState
 from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.sdk.forecast import Forecast
 from flowkit_mcp.sdk.jobs import Job as JobHandle
@@ -175,7 +175,7 @@ async def _held_up(kit: FlowKit) -> str | None:
     state = await kit.provider_state()
     if state is None or not state.connected:
         return "NOT_CONNECTED: the browser is not connected; jobs wait for it. Call status."
-    if state.gate is not Gate.OPEN:
+    if state.closed(kit.clock.now()):
         told = cut(f"{state.gate.value}: {state.message or state.reason}", 300)
         if state.resume_at is None:
             return told
@@ -327,7 +327,7 @@ async def resolve_job(
 
 async def _reopen(kit: FlowKit) -> CallToolResult:
     state = await kit.reopen()
-    step = "The jobs go on by themselves; call wait()."
+    step = "The jobs go on by themselves, one before the others; call wait()."
     return reply(Reopened(provider=state.provider, gate=state.gate.value, next=step))
 
 

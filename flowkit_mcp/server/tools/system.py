@@ -99,7 +99,7 @@ async def _verdict(
     except NotConnected as error:
         return False, error.message, error.hint
     assert provider is not None
-    if provider.gate is not Gate.OPEN:
+    if provider.closed(kit.clock.now()):
         left_s = max(0.0, ((provider.resume_at or 0) - kit.clock.now()) / 1000)
         step = f"It opens by itself in {in_words(left_s)}; call status again then."
         if provider.resume_at is None:
