@@ -438,8 +438,7 @@ class ProviderState(Row):
 
     def closed(self, now: int) -> bool:
         """Whether nothing new is sent. When a pause is over, one probe goes first."""
-        over = self.resume_at is not None and self.resume_at <= now
-        return self.gate is Gate.BLOCKED or (self.gate is Gate.PAUSED and not over)
+        return self.gate is not Gate.OPEN and (self.resume_at is None or self.resume_at > now)
 
 
 class Leader(Row):
