@@ -169,16 +169,16 @@ def part_beside(final: Path) -> Path:
     return final.parent / f".{final.name[:120]}.{os.getpid()}-{_RUN}-{secrets.token_hex(3)}.part"
 
 
-def settle(part: Path, final: Path) -> tuple[Path, str]:
+def settle(part: Path, final: Path, digest: str | None = None) -> tuple[Path, str]:
     """Sync a checked part and give it `final`'s name or the next free one; blocking.
 
-    A file of the same content that is already there is used instead.
+    A file of the same content that is already there is used instead. `digest`: its SHA-256 where that is known.
 
     Returns:
         Where it is now, and its SHA-256 in hex.
     """
     with part.open("r+b") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = digest or hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
     for place in _places(final):
         if _rename_to_free(part, place):

@@ -126,9 +126,12 @@ async def merge(
         sound = await in_thread(lambda stop: _sound(prepared, folder, stop, report))
         strips = _strips(plan, encoded)
         written = await in_thread(lambda stop: _assemble(strips, sound, part, stop, report))
+        known: str | None = None
         if naming is not None:
-            await naming(await in_thread(lambda stop: _digests(prepared, part, to)))
-        path, digest = await in_thread(lambda stop: settle(part, to))
+            digests = await in_thread(lambda stop: _digests(prepared, part, to))
+            known = digests[to.name]
+            await naming(digests)
+        path, digest = await in_thread(lambda stop: settle(part, to, known))
         sidecars = await in_thread(lambda stop: prepared.write_captions(path))
     report.end()
     return MergeResult(

@@ -20,6 +20,8 @@ from flowkit_mcp.media.timeline import SAMPLE_RATE
 
 #: Two channels of four bytes.
 BYTES = 8
+#: Samples of one packet of AAC.
+AAC_FRAME = 1024
 BLOCK = 9_600
 _SILENCE = bytes(BLOCK * BYTES)
 #: A gap or overlap in a clip's own sound larger than this is corrected, in samples (1 ms).

@@ -16,9 +16,10 @@ from typing import Any, BinaryIO
 
 from flowkit_mcp.errors import BugError, MediaError
 from flowkit_mcp.media.avc import merged
-from flowkit_mcp.media.master import AAC_FRAME, BIT_RATE, Soundtrack
+from flowkit_mcp.media.master import BIT_RATE, Soundtrack
 from flowkit_mcp.media.names import shown_name
 from flowkit_mcp.media.probe import Clip, opened
+from flowkit_mcp.media.sound import AAC_FRAME
 from flowkit_mcp.media.threads import Stop
 from flowkit_mcp.media.timeline import (
     SAMPLE_RATE,
