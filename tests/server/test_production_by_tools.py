@@ -131,6 +131,14 @@ async def test_the_view_tells_what_each_slot_holds(talk: Talk) -> None:
     assert back["slots"]["video"] == "done take 1"
 
 
+async def test_the_view_names_the_first_steps_in_their_order(talk: Talk) -> None:
+    await talk.do("create_project", name="Fox")
+    seen = await talk.do("get_project", project="Fox")
+    assert seen["next"].startswith("Call add_character for the cast and add_video(")
+    await talk.do("add_character", project="Fox", characters=["Mai"])
+    assert (await talk.do("get_project", project="Fox"))["next"].startswith("Call add_video(")
+
+
 async def test_the_view_tells_a_job_under_way(talk: Talk) -> None:
     await talk.production(scenes=1)
     await talk.images()

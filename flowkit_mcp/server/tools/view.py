@@ -143,7 +143,7 @@ async def look(
         videos=[await video_view(kit, one) for one in videos],
         video=chosen.title if chosen else None,
         scenes=shown,
-        next=await _next(found, videos, chosen, scenes, page),
+        next=await _next(found, cast, videos, chosen, scenes, page),
     )
 
 
@@ -233,13 +233,15 @@ def _slot(kit: FlowKit, slot: Slot, full: bool) -> str | Full:
 
 async def _next(
     project: Project,
+    cast: list[Character],
     videos: list[Video],
     chosen: Video | None,
     scenes: list[Scene],
     page: list[Scene],
 ) -> str:
     if not videos:
-        return f"Call add_character for the cast and add_video(project={project.name!r}, title=…)."
+        first = "" if cast else "add_character for the cast and "
+        return f"Call {first}add_video(project={project.name!r}, title=…)."
     if chosen is None:
         return f"Call get_project({project.name!r}, video=<title>) for its scenes."
     if not scenes:
