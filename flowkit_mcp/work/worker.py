@@ -302,6 +302,8 @@ class Worker:
             if provider.connected and _who(provider) == who:
                 self._known_as[name] = who
                 self._upkeep.account_seen()
+            else:  # whoever it is now has not been read
+                self._account_due[name] = 0
         except Exception as error:  # free, and repeated: whatever it was must not end the term
             code = error.code if isinstance(error, FlowKitError) else repr(error)
             log.info("cannot read the account: %s", code)
