@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import imageio_ffmpeg
 import pytest
 
 from flowkit_mcp.errors import InvalidSetting, MediaError
@@ -97,6 +98,17 @@ async def test_ffmpeg_is_found_and_knows_its_version(ffmpeg, tmp_path, monkeypat
     assert find_ffmpeg().is_file()
     with pytest.raises(MediaError):
         await version(sys.executable)
+
+
+def test_where_there_is_no_ffmpeg_at_all_it_is_said_what_to_install(tmp_path, monkeypatch):
+    def none() -> str:
+        raise RuntimeError("none")
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", none)
+    with pytest.raises(MediaError, match="no ffmpeg") as told:
+        find_ffmpeg()
+    assert "Install ffmpeg" in str(told.value) and "FLOWKIT_FFMPEG" in str(told.value)
 
 
 def children_named(word: str) -> list[int]:
