@@ -55,6 +55,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
     ("upload", LAMP),
     ("upload", {**LAMP, "made_for_kids": False, "dry_run": False}),
     ("flow_library", {"action": "list_projects"}),
+    ("wait", {}),
     ("list_jobs", {}),
     ("resolve_job", {"action": "reopen", "provider": "flow"}),
     ("get_project", {"project": "Harbour", "picture": True}),
