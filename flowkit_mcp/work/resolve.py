@@ -49,7 +49,7 @@ async def reopen(tx: Tx, provider: str, now: int) -> ProviderState:
     Of what was closed the pause is over: one call goes ahead as a probe, and opens it when it is accepted.
     """
     state = await operations.ensure_provider(tx, provider, now)
-    if state.gate is not Gate.OPEN:
+    if state.closed(now):
         await operations.set_gate(
             tx,
             provider,

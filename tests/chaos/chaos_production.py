@@ -15,8 +15,8 @@ from functools import partial
 from stack.whole import Stack
 
 from flowkit_mcp import Orientation, Project, Scene
-from flowkit_mcp.domain.models import Gate, JobState, Operation, OperationState
 from flowkit_mcp.domain.models import Job as Row
+from flowkit_mcp.domain.models import JobState, Operation, OperationState
 from flowkit_mcp.errors import Conflict, InvalidSetting, NotReady
 from flowkit_mcp.providers.flow.ids import Seeds
 from flowkit_mcp.sdk.jobs import Job
@@ -41,7 +41,7 @@ async def person(world: Stack) -> AsyncGenerator[Counter[str]]:
         version = await world.kit.db.version()
         while True:
             state = await world.kit.provider_state()
-            if state is not None and state.gate is not Gate.OPEN:
+            if state is not None and state.closed(world.kit.clock.now()):
                 asked[str(state.reason)] += 1
                 await world.kit.reopen()
             version = await world.kit.db.changed(version, 1)

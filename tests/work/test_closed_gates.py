@@ -118,6 +118,7 @@ async def test_while_a_probe_is_under_way_nothing_else_is_sent(
     provider.house = {"list_projects": {"projects": []}}
     batch = [await scene.generate_image(H), await scene.generate_image(V)]
     await provider.submitted.wait()
+    await kit.reopen()  # said twice, it changes nothing
     for _ in range(2):  # free calls go on, so the queue is looked at all the while
         await FlowLibrary(kit).list_projects()
     assert provider.submits == 1
