@@ -41,6 +41,8 @@ export class FlowTabs {
   #busy = new Map();
   /** @type {Promise<void> | null} */
   #looking = null;
+  /** @type {Promise<void> | null} The one after it. */
+  #next = null;
   /** Looks in a row at which the chosen tab did not answer. */
   #inVain = 0;
   #timer = 0;
@@ -97,8 +99,11 @@ export class FlowTabs {
 
   /** Look at all Flow tabs. Looks asked for meanwhile get what comes of the one after it. */
   async look() {
-    while (this.#looking) await this.#looking;
-    return (this.#looking = this.#lookNow().finally(() => (this.#looking = null)));
+    if (!this.#looking) return (this.#looking = this.#lookNow().finally(() => (this.#looking = null)));
+    return (this.#next ??= this.#looking.catch(() => {}).then(() => {
+      this.#next = null;
+      return this.look();
+    }));
   }
 
   async #lookNow() {
@@ -137,8 +142,10 @@ export class FlowTabs {
     /** @type {Tab} */
     const about = { id, title: tab.title ?? "", standing: "loading", active: tab.active };
     if (tab.discarded) return { ...about, standing: "discarded" };
+    const before = this.#tabs.find((one) => one.id === id);
     try {
-      const limitMs = Math.min(LOOK_LIMIT_MS * (1 + this.#inVain), PAGE_LIMIT_MS); // a slow machine gets there, too
+      const inVain = before && !before.seen ? this.#inVain : 0;
+      const limitMs = Math.min(LOOK_LIMIT_MS * (1 + inVain), PAGE_LIMIT_MS); // a slow machine gets there, too
       const { value, documentId } = await runInPage({ tabId: id }, lookAtPage, [], limitMs);
       const seen = await readSeen(value, documentId);
       if (seen === null) return { ...about, standing: tab.status === "complete" ? "silent" : "loading" };
@@ -149,7 +156,7 @@ export class FlowTabs {
       if (error.why === "withheld") return { ...about, standing: "withheld" };
       if (error.why === "gone") return about;
       const asleep = /** @type {any} */ (tab).frozen === true || tab.status === "complete";
-      const { seen, late = seen?.documentId } = this.#tabs.find((one) => one.id === id) ?? {};
+      const { seen, late = seen?.documentId } = before ?? {};
       return { ...about, standing: asleep ? "frozen" : "loading", late };
     }
   }

@@ -129,7 +129,7 @@ class Production:
     async def _choose(self) -> str:
         """The video to finish, or a new one. Project, cast, video and scenes are there afterwards."""
         name = story.PROJECT["name"]
-        projects = await self._tools.call("list_projects")
+        projects = await self._tools.call("list_projects", archived=True)
         if name not in {one["name"] for one in projects["projects"]}:
             await self._tools.call("create_project", **story.PROJECT)
         await self._tools.call("add_character", project=name, characters=story.CAST)

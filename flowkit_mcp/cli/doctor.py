@@ -21,7 +21,7 @@ from flowkit_mcp.cli.ports import owner, taken
 from flowkit_mcp.cli.status import is_led, looking, queue, self_check
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
-from flowkit_mcp.domain.models import Gate, JobState
+from flowkit_mcp.domain.models import JobState
 from flowkit_mcp.errors import FlowKitError, LibraryTrouble
 from flowkit_mcp.media.binaries import find_ffmpeg, lacking, version
 from flowkit_mcp.simulator.chromium_find import NoChromium, chromium_version, find_chromium
@@ -262,7 +262,7 @@ def _browser(status: Status) -> list[Check]:
     browser, state = status.browser, status.provider
     verdict: Verdict = "ok" if browser.fine else "warning"
     checks = [Check(name="browser", verdict=verdict, found=browser.what, next=browser.next)]
-    if state is not None and state.gate is not Gate.OPEN and browser.state != "port_taken":
+    if state is not None and state.closed(Clock().now()) and browser.state != "port_taken":
         what, _, step = (state.message or str(state.reason)).partition(". ")
         found = f"{state.gate}: {what}"
         checks.append(

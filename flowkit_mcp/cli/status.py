@@ -10,7 +10,7 @@ import typer
 from flowkit_mcp.app import FlowKit, Status
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
-from flowkit_mcp.domain.models import Gate, JobState
+from flowkit_mcp.domain.models import JobState
 from flowkit_mcp.errors import NotFound
 from flowkit_mcp.sdk.forecast import Forecast
 from flowkit_mcp.store.database import Database
@@ -76,7 +76,7 @@ def connection(status: Status) -> list[str]:
         credits = "unknown" if account.credits is None else str(account.credits)
         seen = "" if browser.fine else " when last seen"
         lines.append(f"Account: {account.label}, tier {account.tier}, {credits} credits{seen}.")
-    if state is not None and state.gate is not Gate.OPEN and browser.state != "port_taken":
+    if state is not None and state.closed(Clock().now()) and browser.state != "port_taken":
         lines.append(f"Flow is {state.gate}: {state.message or state.reason}")
     if (check := self_check(status)) is not None:
         lines.append(check[1])

@@ -131,7 +131,9 @@ def remedy(scripts: Iterable[str]) -> str:
         return "install a font that has them (Noto, fonts.google.com/noto, has all)"
     east = ("Chinese", "Hiragana", "Katakana", "Hangul", "Bopomofo", "Ideographic", "Fullwidth")
     package = dict.fromkeys(east, "cjk") | {"emoji": "color-emoji"}
-    names = " ".join(sorted({f"fonts-noto-{package.get(one, 'core')}" for one in scripts}))
+    names = " ".join(
+        sorted({f"fonts-noto-{package.get(one.partition('-')[0], 'core')}" for one in scripts})
+    )
     return f"install fonts that have them (Debian, Ubuntu: apt install {names})"
 
 

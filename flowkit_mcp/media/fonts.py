@@ -12,7 +12,7 @@ from typing import Any
 
 from flowkit_mcp.errors import InvalidSetting
 from flowkit_mcp.media.faces import Face, first_faces, missing, other_face, remedy
-from flowkit_mcp.media.lines import clusters, is_emoji, stretches
+from flowkit_mcp.media.lines import DIRECTION_SIGNS, clusters, is_emoji, needs_shaping, stretches
 
 _OUTLINE = "#000000"
 #: What makes letters of a font that has no bold as heavy as those beside them, by their size.
@@ -77,18 +77,26 @@ class Fonts:
                 x += _advance(piece, face, size, way)
 
     def unwritable(self, text: str) -> str:
-        """What to tell a person of letters that no font here has; empty if all can be written."""
+        """What to tell a person of letters that cannot be written rightly here; empty if all can."""
+        told: list[str] = []
         scripts = missing(text, [*self._own, *first_faces(False)])
-        if not scripts:
-            return ""
-        return (
-            f"no font on this machine writes {', '.join(scripts)}: boxes stand for those letters in "
-            f"the picture; {remedy(scripts)}"
-        )
+        if scripts:
+            told.append(
+                f"no font on this machine writes {', '.join(scripts)}: boxes stand for those letters in "
+                f"the picture; {remedy(scripts)}"
+            )
+        if not _is_shaped() and needs_shaping(text):
+            told.append(
+                "letters are neither joined nor put in their order here, which this script needs; "
+                "install FriBiDi (libfribidi0 on Debian, fribidi for Homebrew, fribidi.dll on Windows)"
+            )
+        return "; ".join(told)
 
     def _chosen(self, text: str, bold: bool) -> list[tuple[str, Face | None, str | None]]:
         """A line as (stretch, font, direction) from left to right."""
         first = [*self._own, *first_faces(bold)]
+        if not _is_shaped():
+            text = text.translate(dict.fromkeys(map(ord, DIRECTION_SIGNS)))  # they would be drawn
         parts = clusters(text)
         if not any(is_emoji(part) for part in parts):
             whole = next((face for face in first if all(map(face.has, parts))), None)

@@ -14,6 +14,7 @@ _NEVER_FIRST = frozenset(
 )
 _CLOSING, _OPENING = frozenset({"Pe", "Pf"}), frozenset({"Ps", "Pi"})
 _LEFT, _RIGHT = "ltr", "rtl"
+DIRECTION_SIGNS = "\u200e\u200f"
 
 
 def clusters(text: str) -> list[str]:
@@ -35,9 +36,13 @@ def _belongs(letter: str, before: str) -> bool:
     shade = "\U0001f3fb" <= letter <= "\U0001f3ff"  # of a skin
     if shade or unicodedata.category(letter) in _MARKS:
         return True
-    if before.endswith(_JOINER) or unicodedata.combining(before[-1]) == 9:  # a virama
+    if before.endswith(_JOINER) or _is_virama(before[-1]):
         return True
     return _is_flag(letter) and len(before) == 1 and _is_flag(before)
+
+
+def _is_virama(letter: str) -> bool:
+    return unicodedata.combining(letter) == 9
 
 
 def _is_flag(letter: str) -> bool:
@@ -89,7 +94,15 @@ def led(line: str, paragraph: str) -> str:
     base = _base(paragraph)
     if _base(line) == base:
         return line
-    return ("\u200f" if base == _RIGHT else "\u200e") + line
+    return DIRECTION_SIGNS[base == _RIGHT] + line
+
+
+def needs_shaping(text: str) -> bool:
+    """Whether its letters must be joined, stacked or read from the right, which takes more than a font."""
+    return any(
+        _strong(one) == _RIGHT or unicodedata.category(one) == "Mc" or _is_virama(one)
+        for one in text
+    )
 
 
 def stretches(text: str) -> list[tuple[str, str]]:

@@ -275,6 +275,7 @@ class _Writing:
         *,
         bold: bool = False,
     ) -> None:
+        text = _one_line(text)
         baseline = at[1] + size
         # Smaller letters before a scene's number is cut off.
         while size > _SMALLEST and self._fonts.width(text, size, bold=bold) > width:
@@ -287,17 +288,20 @@ class _Writing:
     ) -> None:
         x, y = middle
         y -= (len(lines) - 1) * size * 0.7 - size * 0.36
-        for text in lines:
+        for text in map(_one_line, lines):
             shown = self._cut(text, size, width, False)
             left = x - self._fonts.width(shown, size) / 2
             self._fonts.draw(self._sheet, (left, y), shown, size, _FAINT)
             y += size * 1.4
 
     def _cut(self, text: str, size: int, width: float, bold: bool) -> str:
-        text = " ".join(clean(text).split())
         if self._fonts.width(text, size, bold=bold) <= width:
             return text
         letters = clusters(text)
         while letters and self._fonts.width("".join(letters) + "…", size, bold=bold) > width:
             letters.pop()
         return "".join(letters).rstrip() + "…"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(clean(text).split())

@@ -32,7 +32,7 @@ from flowkit_mcp.publish.auth import signins_of
 from flowkit_mcp.publish.client import translated
 from flowkit_mcp.publish.upload import CHUNK, StandFile, Stop, Stopped, Transfer
 from flowkit_mcp.store import jobs, publications, takes
-from flowkit_mcp.work.publish_answers import PAUSED, SEND_AGAIN, SENT_WHOLE, THERE, answers
+from flowkit_mcp.work.publish_answers import LAST_SENT, PAUSED, SEND_AGAIN, THERE, answers
 from flowkit_mcp.work.publish_line import SENT_SHARE, Gauge, Line
 from flowkit_mcp.work.workshop import Replaced, Workshop
 
@@ -87,7 +87,7 @@ class Publisher:
             without = f", without {left}" if left else ""
             message = f"cancelled on request; the film is up at {done.url}{without}"
         elif stand is not None and (stand.finishing or stand.video_id):
-            message = SENT_WHOLE
+            message = LAST_SENT
         async with self._shop.db.transaction() as tx:
             if (await jobs.job(tx, job.id)).state.final:
                 return

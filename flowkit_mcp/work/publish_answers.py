@@ -20,9 +20,9 @@ PAUSED: dict[str, Any] = {
     "message": "paused on request; YouTube keeps what was sent for about a week. To go on: resolve_job with action "
     "'retry'",
 }
-SENT_WHOLE = (
-    "cancelled on request, but all of the film was sent: it may be on the channel. Look at studio.youtube.com, or call "
-    "upload again: it finds the film and sends nothing twice"
+LAST_SENT = (
+    "cancelled on request while the last of the film was under way: it may be on the channel. Look at "
+    "studio.youtube.com, or call upload again: it finds the film and sends nothing twice"
 )
 THERE, SEND_AGAIN = "attached", "submit_again"
 FITTING = "What fits: retry, attach (with media_id, the video's id), submit_again or give_up."

@@ -24,6 +24,7 @@ def status(
     *,
     calls: tuple[CallCheck, ...] = (),
     gate: Gate = Gate.OPEN,
+    resume_at: int | None = None,
     trouble: str | None = None,
 ) -> Status:
     checked = SelfCheck(at=1, version="1", lane="labs", account="me", calls=calls)
@@ -33,7 +34,7 @@ def status(
             "gate": gate,
             "reason": None if gate is Gate.OPEN else "RATE_LIMITED",
             "message": None if gate is Gate.OPEN else "Flow is busy. FlowKit waits.",
-            "resume_at": None,
+            "resume_at": resume_at,
             "probing": False,
             "failures": 0,
             "next_submit_at": 0,
@@ -78,6 +79,10 @@ def test_a_closed_gate_says_why() -> None:
     assert (
         connection(status(gate=Gate.PAUSED))[-1] == "Flow is paused: Flow is busy. FlowKit waits."
     )
+
+
+def test_a_pause_that_is_over_is_not_told_any_more() -> None:
+    assert connection(status(gate=Gate.PAUSED, resume_at=1)) == connection(status())
 
 
 @pytest.mark.parametrize(

@@ -164,3 +164,17 @@ test("who is signed in is asked again where the page could not say, and it is no
   t.mock.timers.tick(1_000);
   await until(() => tabs.words.state === "ready");
 });
+
+test("all who ask for a look while one is under way share the one after it", async (t) => {
+  const tabs = new FlowTabs(new LabsSessions(), () => {});
+  const shown = tab(1);
+  const slow = gate();
+  const { page } = shown;
+  shown.page = slow.passed.then(() => page);
+  const looks = [tabs.look(), tabs.look(), tabs.look(), tabs.look()];
+  await until(() => pagesAsked === 1);
+  slow.open();
+  await Promise.all(looks);
+  assert.equal(looksBegun(), 2);
+  assert.equal(tabs.words.state, "ready");
+});

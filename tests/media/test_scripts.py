@@ -205,3 +205,21 @@ async def test_a_contact_sheet_writes_any_script(tmp_path):
             sheets.append(image.convert("L").copy())
     for one, two in itertools.combinations(sheets, 2):
         assert ImageChops.difference(one, two).getextrema()[1] > 100
+
+
+async def test_a_label_of_several_lines_stands_in_one_on_a_sheet(tmp_path):
+    sheets = []
+    for label, said in (("The lamp is lit", "ab"), ("The lamp\nis\r\nlit", "a\x1c\x85b")):
+        item = SheetItem(None, label, said, Orientation.VERTICAL)
+        with Image.open(await contact_sheet([item], tmp_path / "sheet.jpg")) as image:
+            sheets.append(image.convert("RGB"))
+    assert not unlike(*sheets)
+
+
+def test_where_letters_cannot_be_joined_it_is_told_and_no_sign_is_drawn(monkeypatch):
+    monkeypatch.setattr(fonts, "_is_shaped", lambda: False)
+    plain = Fonts()
+    assert "install FriBiDi" in plain.unwritable("שלום")
+    assert "install FriBiDi" in plain.unwritable("नमस्ते")
+    assert plain.unwritable("Lampe, Łódź") == ""
+    assert plain.width("\u200fabc", 40) == plain.width("abc", 40)

@@ -36,7 +36,7 @@ async def test_paused_it_sends_nothing_and_goes_on_from_there(publishing: Publis
 
 async def _opening(publishing: PublishWorld) -> Job:
     """YouTube has opened its session, and takes its time to say so."""
-    publishing.youtube.slow_s = 0.5
+    publishing.youtube.slow_s = 2
     publishing.youtube.fault("slow_reply", at="open")
     opened = asyncio.Event()
     publishing.youtube.before = lambda step: opened.set() if step == "answer" else None
@@ -85,7 +85,7 @@ async def test_a_session_whose_answer_does_not_come_in_time_stays_empty(
 async def test_cancelled_while_it_is_put_into_its_playlist_it_is_there_once(
     publishing: PublishWorld,
 ) -> None:
-    publishing.youtube.slow_s = 0.5
+    publishing.youtube.slow_s = 2
     publishing.youtube.fault("slow_reply", at="playlist_add")
     added = asyncio.Event()
     publishing.youtube.before = lambda step: (

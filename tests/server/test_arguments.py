@@ -58,7 +58,7 @@ async def test_a_mistake_names_the_field_and_the_remedy(talk: Talk) -> None:
 
 
 REFUSALS: list[tuple[str, dict[str, Any], str]] = [
-    ("get_project", {"project": "Nope"}, "NOT_FOUND: no project 'Nope'; there are: 'Fox'"),
+    ("get_project", {"project": "Nope"}, "NOT_FOUND: no project 'Nope'; there are: 'Bear', 'Fox'"),
     ("add_scene", {"video": "Nope", "scenes": ["a"]}, "NOT_FOUND: no video 'Nope'; there are"),
     (
         "update_scene",
@@ -67,6 +67,8 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("create_project", {"name": " fox"}, "CONFLICT: there is a project 'fox' already. Go on"),
     ("add_video", {"project": "Fox", "title": "FILM"}, "CONFLICT: there is a video 'FILM' already"),
+    ("update_project", {"project": "Fox", "name": "bear"}, "CONFLICT: there is a project 'bear'"),
+    ("update_video", {"video": "Film", "title": "other"}, "CONFLICT: there is a video 'other'"),
     ("update_scene", {"scene": 9, "prompt": "x"}, "NOT_FOUND: scene 9 of which video"),
     ("update_scene", {"scene": 1, "video": "Film"}, "INVALID_SETTING: nothing to change"),
     ("generate_image", {"video": "Film"}, "INVALID_SETTING: nothing to make is given"),
@@ -92,7 +94,9 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
 
 
 async def test_an_error_says_what_is_wrong_and_what_to_do_next(talk: Talk) -> None:
+    await talk.do("create_project", name="Bear")
     await talk.production(scenes=1)
+    await talk.do("add_video", project="Fox", title="Other")
     for tool, arguments, start in REFUSALS:
         text = await talk.fail(tool, **arguments)
         assert text.startswith(start), text

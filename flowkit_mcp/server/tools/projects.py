@@ -67,7 +67,7 @@ async def create_project(
 ) -> CallToolResult:
     """Start a production: one story with its cast, style and videos. Next: add_character, add_video."""
     kit = kit_of(ctx)
-    _unused("project", name, [one.name for one in await Project.list(kit, archived=True)])
+    await _unused_project(kit, name)
     made = await Project.create(
         kit, name, description=description, story=story, language=language, style=style
     )
@@ -120,7 +120,10 @@ async def update_project(
     values = _given(name=name, description=description, story=story, language=language, style=style)
     if archived is not None:
         values["status"] = ProjectStatus.ARCHIVED if archived else ProjectStatus.ACTIVE
-    found = await Project.get(kit_of(ctx), project)
+    kit = kit_of(ctx)
+    found = await Project.get(kit, project)
+    if name is not None:
+        await _unused_project(kit, name, but=found)
     await found.update(**_something(values))
     return reply(OneProject(project=_line(found), next=f"Call get_project({found.name!r})."))
 
@@ -137,7 +140,7 @@ async def add_video(
     """Add a video (one film) to a production. BOTH makes every scene twice. Next: add_scene."""
     found = await Project.get(kit_of(ctx), project)
     wanted = None if orientation == "BOTH" else Orientation(orientation)
-    _unused("video", title, [one.title for one in await found.get_videos()])
+    await _unused_video(found, title)
     made = await found.add_video(title, description=description, orientation=wanted)
     return reply(
         OneVideo(video=video_line(made), next=f"Call add_scene(video={made.title!r}, scenes=[…]).")
@@ -155,13 +158,26 @@ async def update_video(
     tags: list[str] | None = None,
 ) -> CallToolResult:
     """Change a video's texts, orientations, or what it is published with."""
-    found = await find_video(kit_of(ctx), video, project)
+    kit = kit_of(ctx)
+    found = await find_video(kit, video, project)
     values = _given(title=title, description=description, privacy=privacy, tags=tags)
     if orientation is not None:
         values["orientation"] = None if orientation == "BOTH" else Orientation(orientation)
+    if title is not None:
+        await _unused_video(await Project.get(kit, found.project.id), title, but=found)
     await found.update(**_something(values))
     step = f"Call get_project({found.project.name!r}, video={found.title!r})."
     return reply(OneVideo(video=video_line(found), next=step))
+
+
+async def _unused_project(kit: FlowKit, name: str, but: Project | None = None) -> None:
+    there = await Project.list(kit, archived=True)
+    _unused("project", name, [one.name for one in there if but is None or one.id != but.id])
+
+
+async def _unused_video(project: Project, title: str, but: Video | None = None) -> None:
+    there = await project.get_videos()
+    _unused("video", title, [one.title for one in there if but is None or one.id != but.id])
 
 
 def _unused(what: str, name: str, there: list[str]) -> None:
