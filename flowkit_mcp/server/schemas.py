@@ -174,7 +174,7 @@ def _say(item: ErrorDetails, schema: dict[str, Any]) -> str:
     match item["type"]:
         case "extra_forbidden":
             names = _fields_at(schema, parts[:-1])
-            there = f" (there: {', '.join(names)})"
+            there = f" (there: {', '.join(names)})" if names else " (there are none)"
             return f"unknown argument {field!r}{_nearest(str(parts[-1]), names) or there}"
         case "missing":
             return f"argument {field!r} is missing"
