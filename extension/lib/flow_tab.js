@@ -11,6 +11,7 @@ import { FLOW, LABS, LABS_API } from "./flow_api.js";
 import { choose, situation, wireState, words } from "./flow_words.js";
 import { granted } from "./granted.js";
 import { PageFault, runInPage } from "./inject.js";
+import { OneAtATime } from "./one_at_a_time.js";
 import { Page } from "./page.js";
 import { CannotCall } from "./protocol.js";
 import { readSeen } from "./seen.js";
@@ -39,10 +40,7 @@ export class FlowTabs {
   #reloaded = new Map();
   /** @type {Map<string, number>} Calls under way, by document. */
   #busy = new Map();
-  /** @type {Promise<void> | null} */
-  #looking = null;
-  /** @type {Promise<void> | null} The one after it. */
-  #next = null;
+  #looks = new OneAtATime(() => this.#lookNow());
   /** Looks in a row at which the chosen tab did not answer. */
   #inVain = 0;
   #timer = 0;
@@ -79,9 +77,7 @@ export class FlowTabs {
     return this.#tabs.map(({ id, title }) => ({ id, title, chosen: id === this.#chosen }));
   }
 
-  get chosen() {
-    return this.#chosen;
-  }
+  get chosen() { return this.#chosen; }
 
   /** Legacy hosts that are wanted now and not granted. */
   get needsHosts() {
@@ -97,13 +93,9 @@ export class FlowTabs {
     return this.#tabs.some((tab) => tab.id === tabId);
   }
 
-  /** Look at all Flow tabs. Looks asked for meanwhile get what comes of the one after it. */
-  async look() {
-    if (!this.#looking) return (this.#looking = this.#lookNow().finally(() => (this.#looking = null)));
-    return (this.#next ??= this.#looking.catch(() => {}).then(() => {
-      this.#next = null;
-      return this.look();
-    }));
+  /** Look at all Flow tabs. */
+  look() {
+    return this.#looks.run();
   }
 
   async #lookNow() {
@@ -144,8 +136,8 @@ export class FlowTabs {
     if (tab.discarded) return { ...about, standing: "discarded" };
     const before = this.#tabs.find((one) => one.id === id);
     try {
-      const inVain = before && !before.seen ? this.#inVain : 0;
-      const limitMs = Math.min(LOOK_LIMIT_MS * (1 + inVain), PAGE_LIMIT_MS); // a slow machine gets there, too
+      const times = before && !before.seen ? 1 + this.#inVain : 1; // a slow page gets there, too
+      const limitMs = Math.min(times * LOOK_LIMIT_MS, PAGE_LIMIT_MS);
       const { value, documentId } = await runInPage({ tabId: id }, lookAtPage, [], limitMs);
       const seen = await readSeen(value, documentId);
       if (seen === null) return { ...about, standing: tab.status === "complete" ? "silent" : "loading" };
