@@ -86,6 +86,10 @@ class Face:
         )
 
 
+#: Pillow's own, for a machine without any font: plain Latin letters.
+BUILT_IN = Face("")
+
+
 def first_faces(bold: bool) -> list[Face]:
     """The plain fonts of this machine, the nicest first."""
     return [face for name in (BOLD if bold else REGULAR) if (face := Face(name)).usable]
@@ -141,6 +145,8 @@ def remedy(scripts: Iterable[str]) -> str:
 def _load(file: str, index: int, size: int) -> Any:
     from PIL import ImageFont  # late: Pillow is only needed once there is a picture
 
+    if not file:
+        return ImageFont.load_default(size)
     try:
         return ImageFont.truetype(file, size, index=index)
     except (OSError, ValueError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flowkit_mcp.errors import InvalidSetting
-from flowkit_mcp.media.faces import Face, first_faces, missing, other_face, remedy
+from flowkit_mcp.media.faces import BUILT_IN, Face, first_faces, missing, other_face, remedy
 from flowkit_mcp.media.lines import DIRECTION_SIGNS, clusters, is_emoji, needs_shaping, stretches
 
 _OUTLINE = "#000000"
@@ -79,7 +79,7 @@ class Fonts:
     def unwritable(self, text: str) -> str:
         """What to tell a person of letters that cannot be written rightly here; empty if all can."""
         told: list[str] = []
-        scripts = missing(text, [*self._own, *first_faces(False)])
+        scripts = missing(text, [*self._own, *first_faces(False), BUILT_IN])
         if scripts:
             told.append(
                 f"no font on this machine writes {', '.join(scripts)}: boxes stand for those letters in "
@@ -95,7 +95,7 @@ class Fonts:
     def _chosen(self, text: str, bold: bool) -> list[tuple[str, Face | None, str | None]]:
         """A line as (stretch, font, direction) from left to right."""
         first = [*self._own, *first_faces(bold)]
-        if not _is_shaped():
+        if not (first and _is_shaped()):
             text = text.translate(dict.fromkeys(map(ord, DIRECTION_SIGNS)))  # they would be drawn
         parts = clusters(text)
         if not any(is_emoji(part) for part in parts):
@@ -149,9 +149,7 @@ def _is_shaped() -> bool:
 
 
 def _font(face: Face | None, size: int) -> Any:
-    from PIL import ImageFont  # late: as above
-
-    return face.font(size) if face is not None else ImageFont.load_default(size)
+    return (face or BUILT_IN).font(size)
 
 
 def _advance(text: str, face: Face | None, size: int, way: str | None) -> float:

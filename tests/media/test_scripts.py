@@ -221,5 +221,17 @@ def test_where_letters_cannot_be_joined_it_is_told_and_no_sign_is_drawn(monkeypa
     plain = Fonts()
     assert "install FriBiDi" in plain.unwritable("שלום")
     assert "install FriBiDi" in plain.unwritable("नमस्ते")
-    assert plain.unwritable("Lampe, Łódź") == ""
+    assert plain.unwritable("The lamp") == ""
     assert plain.width("\u200fabc", 40) == plain.width("abc", 40)
+
+
+def test_on_a_machine_without_fonts_plain_words_are_written_by_the_one_that_is_built_in(
+    monkeypatch,
+):
+    for module in (faces, fonts):
+        monkeypatch.setattr(module, "other_face", lambda *_: None)
+    monkeypatch.setattr(fonts, "first_faces", lambda bold: [])
+    bare = Fonts()
+    assert bare.unwritable("The lamp") == ""
+    assert "Chinese" in bare.unwritable("海")
+    assert bare.width("\u200fabc", 40) == bare.width("abc", 40) > 0
