@@ -94,11 +94,11 @@ async def _verdict(
             f"process {now.leader.pid} holds the work and does not answer",
             "The person should close that program; another one then takes over by itself.",
         )
-    try:
-        await kit.account()
-    except NotConnected as error:
+    # Of one moment with what is told beside it: an account read meanwhile is for the next answer.
+    if provider is None or provider.account is None:
+        what = "" if now.browser.fine else f": {now.browser.what}"
+        error = NotConnected(f"no Flow account has been seen yet{what}", hint=now.browser.next)
         return False, error.message, error.hint
-    assert provider is not None
     if provider.closed(kit.clock.now()):
         left_s = max(0.0, ((provider.resume_at or 0) - kit.clock.now()) / 1000)
         step = f"It opens by itself in {in_words(left_s)}; call status again then."
