@@ -13,7 +13,7 @@ import pytest
 from fake_provider import FakeProvider
 from talk import Talk, talking
 
-from flowkit_mcp.app import FlowKit
+from flowkit_mcp.app import FlowKit, Status
 from flowkit_mcp.errors import GenerationFailed, HumanCheckRequired, OutcomeUnknown, Rejected
 from flowkit_mcp.server.tools import jobs as job_tools
 from flowkit_mcp.store import jobs
@@ -235,3 +235,20 @@ async def test_answers_stay_short_for_a_long_film(kit: FlowKit, provider: FakePr
         assert f"from_scene={more}" in seen["next"]
         page = await talk.do("get_project", project="Fox", from_scene=more)
         assert page["scenes"][0]["scene"] == more
+
+
+async def test_status_is_not_ready_with_an_account_that_it_does_not_show(
+    talk: Talk, kit: FlowKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await talk.account_seen()
+    now = await kit.status()
+    assert now.provider is not None
+    unread = now.provider.model_copy(update={"account": None})
+
+    async def a_moment_ago() -> Status:
+        return now.model_copy(update={"provider": unread})
+
+    monkeypatch.setattr(kit, "status", a_moment_ago)
+    told = await talk.do("status")
+    assert told["ready"] is False and "credits" not in told
+    assert told["what"].startswith("no Flow account has been seen yet")
