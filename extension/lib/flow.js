@@ -60,7 +60,7 @@ export class Flow {
       redirects: this.redirects,
     };
     if (row.paid) this.#pays(page.seen.account, call.account ?? null);
-    const answer = await this.tabs.during(page, () =>
+    const answer = await this.tabs.reloads.during(page, () =>
       row.lane === "labs"
         ? callInLabs(call, row, page, limitMs, tools)
         : callInBatchexecute(call, page, limitMs, tools),

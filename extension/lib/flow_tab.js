@@ -14,6 +14,7 @@ import { PageFault, runInPage } from "./inject.js";
 import { OneAtATime } from "./one_at_a_time.js";
 import { Page } from "./page.js";
 import { CannotCall } from "./protocol.js";
+import { Reloads } from "./reloads.js";
 import { readSeen } from "./seen.js";
 import { lookAtPage } from "../page/look.js";
 
@@ -24,7 +25,6 @@ export const PAGE_LIMIT_MS = 10_000;
 const LOOK_LIMIT_MS = 2_000;
 const MOST_TABS = 8;
 const PAGES = [`${FLOW}/*`, `${LABS}/fx`, `${LABS}/fx/*`];
-const RELOAD_AGAIN_MS = 60_000;
 /** Nobody tells when a page answers again: it is looked at so long after each look at which it did not. */
 const LOOK_AGAIN_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
 
@@ -36,16 +36,13 @@ export class FlowTabs {
   /** @type {number | undefined} */
   #chosen;
   #documents = new Documents();
-  /** @type {Map<number, number>} When a tab was last reloaded by us. */
-  #reloaded = new Map();
-  /** @type {Map<string, number>} Calls under way, by document. */
-  #busy = new Map();
   #looks = new OneAtATime(() => this.#lookNow());
   /** Looks in a row at which the chosen tab did not answer. */
   #inVain = 0;
   #timer = 0;
   #sessions;
   #changed;
+  reloads = new Reloads();
   /** The account last worked with, and whether Flow was simulated when last seen. @type {{account: string | null, simulated: boolean}} */
   memory = { account: null, simulated: false };
 
@@ -231,43 +228,18 @@ export class FlowTabs {
   }
 
   /**
-   * While `work` runs in this document its tab is not reloaded by us.
-   * @template T
-   * @param {Page} page
-   * @param {() => Promise<T>} work
-   */
-  async during(page, work) {
-    const id = page.seen.documentId;
-    this.#busy.set(id, (this.#busy.get(id) ?? 0) + 1);
-    try {
-      return await work();
-    } finally {
-      const left = (this.#busy.get(id) ?? 1) - 1;
-      if (left > 0) this.#busy.set(id, left);
-      else this.#busy.delete(id);
-    }
-  }
-
-  /**
    * Flow answered as if this page were of yesterday (signed out, moved to the other lane): show that, and load
-   * it anew where nothing is under way in it. At most once a minute for a tab.
+   * it anew where that is in nobody's way.
    * @param {Page} page
    */
   async doubt(page) {
-    const { documentId } = page.seen;
-    this.#documents.doubt(documentId);
-    const last = this.#reloaded.get(page.tabId) ?? 0;
-    if ((this.#busy.get(documentId) ?? 0) <= 1 && Date.now() - last > RELOAD_AGAIN_MS) {
-      this.#reloaded.set(page.tabId, Date.now());
-      await chrome.tabs.reload(page.tabId).catch(() => {});
-      const until = Date.now() + PAGE_LIMIT_MS;
-      do {
-        await new Promise((resolve) => setTimeout(resolve, 250));
-        await this.look();
-      } while (this.words.state === "loading" && Date.now() < until);
-    } else {
+    this.#documents.doubt(page.seen.documentId);
+    const until = Date.now() + ((await this.reloads.reload(page)) ? PAGE_LIMIT_MS : 0);
+    do {
+      await new Promise((resolve) => setTimeout(resolve, 250));
       await this.look();
-    }
+      // Until the next page is there the old one may still answer.
+    } while (["loading", "outdated"].includes(this.words.state) && Date.now() < until);
   }
 
   /** @param {boolean} shown A check for a person has come up, or gone, while a token was waited for. */

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Page, Playwright, Worker, expect
+from playwright.async_api import Error as PlaywrightError
 
 from flowkit_mcp.bridge.protocol import EXTENSION_ID
 from flowkit_mcp.simulator.site import Site
@@ -68,6 +70,35 @@ def prepare_profile(profile: Path) -> None:
     (profile / "Default").mkdir(parents=True, exist_ok=True)
     preferences = {"extensions": {"ui": {"developer_mode": True}}}
     (profile / "Default" / "Preferences").write_text(json.dumps(preferences), encoding="utf-8")
+
+
+# The extension loads a page of yesterday anew by itself, and may do so in the moment in which the person does.
+
+
+@contextmanager
+def _unless_overtaken() -> Generator[None]:
+    """A load that another load of the same tab cut short, or that was taken for it, is no fault."""
+    try:
+        yield
+    except PlaywrightError as error:
+        if not re.search("net::ERR_ABORTED|is interrupted by another navigation", error.message):
+            raise
+
+
+async def reload(tab: Page) -> None:
+    """As a person does: whichever load of the tab it comes to, that one is waited for."""
+    async with tab.expect_event("load"):
+        with _unless_overtaken():
+            await tab.reload()
+
+
+async def go(tab: Page, url: str) -> None:
+    """As a person does: overtaken on the way, they go there again."""
+    arrived = False
+    while not arrived:
+        with _unless_overtaken():
+            await tab.goto(url)
+            arrived = True
 
 
 class Chromium:

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import reload
 from playwright.async_api import Playwright
 from stage import CLIP, MINT, PAGES, Stage, stage
 
@@ -58,7 +59,7 @@ async def test_what_a_page_makes_up_is_no_answer_and_no_reason_to_send_again(
     async with stage(tmp_path, playwright) as at:
         job = await turned(at, name)
         await at.told(lambda seen: seen.gate != "open" or sent(at) > 0)
-        await at.tab.reload()  # Flow's own again
+        await reload(at.tab)  # Flow's own again
         await at.kit.reopen()
         result = await at.result(job)
         assert str(result.error).startswith("OUTCOME_UNKNOWN: ")
@@ -71,7 +72,7 @@ async def test_a_token_full_of_quotes_stays_one_text_in_one_call(
 ) -> None:
     async with stage(tmp_path, playwright) as at:
         at.site.hostile = "captcha_quotes"
-        await at.tab.reload()
+        await reload(at.tab)
         await at.order_clip()
         await at.told(lambda seen: "UNUSUAL_ACTIVITY" in (seen.message or ""))
         assert sent(at) == 1, "Flow refused the token; nothing was injected, and nothing repeated"

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from chromium import OURS, PANEL
+from chromium import OURS, PANEL, reload
 from playwright.async_api import Frame, Page, Playwright, expect
 from probe_extension import probe_extension
 from stage import REBOUND, Stage, stage
@@ -302,7 +302,7 @@ async def test_a_poisoned_page_stops_a_paid_call_before_it_is_sent_and_a_clean_o
 ) -> None:
     async with stage(tmp_path, playwright) as at:
         at.site.hostile = script
-        await at.tab.reload()
+        await reload(at.tab)
         sent = at.hold("rpcids=YhhmEf")
         job = await at.order_clip()
         await at.stopped(job)
@@ -310,7 +310,7 @@ async def test_a_poisoned_page_stops_a_paid_call_before_it_is_sent_and_a_clean_o
         assert not at.sim.ledger()
         at.site.hostile = None
         sent.release()
-        await at.tab.reload()
+        await reload(at.tab)
         await at.kit.reopen()
         result = await at.result(job)
         assert result.success, result.error
@@ -322,7 +322,7 @@ async def test_a_poisoned_value_changes_neither_the_address_nor_the_call(
 ) -> None:
     async with stage(tmp_path, playwright) as at:
         at.site.hostile = "values_elsewhere"
-        await at.tab.reload()
+        await reload(at.tab)
         result = await at.result(await at.order_clip())
         assert result.success, "refused values are read anew, from Flow's own HTML"
         queries = [parse_qs(urlsplit(one.url).query) for one in at.site.requests]

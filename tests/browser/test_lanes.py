@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from chromium import go, reload
 from playwright.async_api import Playwright, expect
 from stage import PAGES, stage
 
@@ -23,7 +24,7 @@ async def test_after_a_move_work_goes_on_in_the_other_lane(
         first = await at.result(await at.order_clip("waves"))
         assert first.success, first.error
         at.sim.switch(lane=OTHER[lane])
-        await at.tab.goto(PAGES[OTHER[lane]] + "first")
+        await go(at.tab, PAGES[OTHER[lane]] + "first")
         await at.told(lambda state: state.lane == OTHER[lane])
         second = await at.result(await at.order_clip("wind"))
         assert second.success, second.error
@@ -35,7 +36,7 @@ async def test_the_panel_says_where_flow_is_served_now(
 ) -> None:
     async with stage(tmp_path, playwright) as at:
         at.sim.switch(lane="labs")
-        await at.tab.reload()
+        await reload(at.tab)
         assert at.tab.url == "https://flow.google.com/about"
         panel = await at.browser.panel()
         await expect(panel.locator("#flow-state")).to_have_text(
@@ -53,7 +54,7 @@ async def test_without_leave_for_the_old_site_the_panel_asks_for_it(
         hosts = await worker.evaluate("chrome.permissions.getAll().then(({ origins }) => origins)")
         assert hosts == ["https://flow.google.com/*"]
         at.sim.switch(lane="labs")
-        await at.tab.reload()
+        await reload(at.tab)
         panel = await at.browser.panel()
         await expect(panel.locator("#hosts")).to_be_visible()
         await expect(panel.locator("#host-list")).to_contain_text("labs.google")

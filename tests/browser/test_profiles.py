@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chromium import Chromium
+from chromium import Chromium, go
 from playwright.async_api import Page, Playwright, expect
 from stage import CLIP, PAGES, browser, stage
 
@@ -106,7 +106,7 @@ async def test_the_watchdog_keeps_to_what_a_packed_extension_may_and_wakes_a_dea
         await at.browser.stop_worker()
         await at.told(lambda state: browser(state) is None)
         # Any look of Flow's page at itself is enough, long before the alarm.
-        await at.tab.goto(PAGES["batchexecute"] + "second")
+        await go(at.tab, PAGES["batchexecute"] + "second")
         await at.told(lambda state: browser(state) is not None)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from chromium import Chromium
+from chromium import Chromium, go, reload
 from playwright.async_api import Playwright, expect
 from stage import CLIP, MINT, PAGES, Stage, browser, stage
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 
 async def reload_the_tab(at: Stage) -> None:
-    await at.tab.reload()
+    await reload(at.tab)
 
 
 async def close_the_tab_and_open_another(at: Stage) -> None:
@@ -27,14 +27,14 @@ async def close_the_tab_and_open_another(at: Stage) -> None:
 
 
 async def go_elsewhere_and_come_back(at: Stage) -> None:
-    await at.tab.goto("https://flow.google.com/about")
+    await go(at.tab, "https://flow.google.com/about")
     await at.tab.go_back()
 
 
 async def restart_the_browser(at: Stage) -> None:
     await at.browser.restart()
     at.tab = await at.browser.context.new_page()
-    await at.tab.goto(PAGES[at.lane] + "first")  # still signed in: the profile has its cookies
+    await go(at.tab, PAGES[at.lane] + "first")  # still signed in: the profile has its cookies
 
 
 async def reload_the_extension(at: Stage) -> None:
@@ -112,8 +112,9 @@ async def test_while_nobody_is_signed_in_nothing_is_sent_and_afterwards_it_goes_
         job = await at.order_clip()
         await at.told(lambda state: (seen := browser(state)) is not None and not seen.signed_in)
         assert not at.sim.ledger()
-        await at.tab.goto(
-            f"https://accounts.google.com/signin?account=demo&continue={PAGES['batchexecute']}x"
+        await go(
+            at.tab,
+            f"https://accounts.google.com/signin?account=demo&continue={PAGES['batchexecute']}x",
         )
         result = await at.result(job)
         assert result.success, result.error
@@ -227,7 +228,7 @@ async def test_a_tab_reloaded_while_a_token_is_minted_stops_nothing(
         hold = at.hold(MINT)
         job = await at.order_clip()
         await hold.reached.wait()
-        await at.tab.reload()
+        await reload(at.tab)
         hold.release()
         result = await at.result(job)
         assert result.success, result.error

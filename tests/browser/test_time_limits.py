@@ -8,6 +8,7 @@ from typing import Any
 
 import chromium
 import pytest
+from chromium import reload
 from playwright.async_api import Playwright, expect
 from stage import CLIP, MINT, PATIENCE_S, Stage, stage
 
@@ -57,13 +58,13 @@ async def test_a_captcha_that_never_comes_ends_the_wait_unsent_and_a_clean_page_
     async with stage(tmp_path, playwright) as at:
         panel = await at.browser.panel()
         at.site.hostile = "captcha_never_settles"
-        await at.tab.reload()
+        await reload(at.tab)
         job = await at.order_clip()
         assert await ended(at, job) is OperationState.VOID, "it never left"
         await expect(panel.locator("#trouble")).to_contain_text("no captcha token in time")
         assert sent(at) == 0 and not at.sim.ledger()
         at.site.hostile = None
-        await at.tab.reload()
+        await reload(at.tab)
         await at.kit.reopen()
         result = await at.result(job)
         assert result.success, result.error
@@ -88,7 +89,7 @@ async def test_a_fetch_that_never_ends_is_given_up_as_unknown_and_nothing_is_sen
         await at.tab.evaluate(script("fetch_never_settles"))
         hold.release()
         await expect(panel.locator("#trouble")).to_contain_text("TIMEOUT")
-        await at.tab.reload()  # Flow's own again, so that it can be looked up
+        await reload(at.tab)  # Flow's own again, so that it can be looked up
         await at.kit.reopen()
         result = await at.result(job)
         assert str(result.error).startswith("OUTCOME_UNKNOWN: ")

@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from chromium import Chromium
+from chromium import Chromium, go
 from playwright.async_api import Page, Playwright, expect
 from stage import PAGES, Stage, stage
 
@@ -81,7 +81,7 @@ async def test_what_was_ordered_for_one_account_is_not_paid_by_the_next(
 async def sign_in(at: Stage, account: str) -> None:
     """In the Flow tab itself, as a person who wants to use another account does."""
     page = PAGES["batchexecute"] + "first"
-    await at.tab.goto(f"https://accounts.google.com/signin?account={account}&continue={page}")
+    await go(at.tab, f"https://accounts.google.com/signin?account={account}&continue={page}")
     await expect(at.tab.locator("#account")).to_have_text(account)
 
 

@@ -15,6 +15,9 @@ let sessionsAsked = 0;
 /** Looks begun (each asks for three permissions at once) and pages asked. */
 let permissionsAsked = 0;
 let pagesAsked = 0;
+/** Documents that were told to load anew, in order, and what the tab does then. */
+let reloaded = [];
+let arrives;
 const looksBegun = () => permissionsAsked / 3;
 
 function tab(id, more = {}) {
@@ -33,12 +36,20 @@ async function until(true_) {
 beforeEach((t) => {
   open = [];
   sessionsAsked = permissionsAsked = pagesAsked = 0;
+  reloaded = [];
+  arrives = (shown) => Object.assign(shown, { document: `${shown.document}+` });
   globalThis.chrome = {
     permissions: { contains: async () => ++permissionsAsked > 0 },
-    tabs: { query: async () => open.map((one) => ({ ...one })), update: async () => {} },
+    tabs: { query: async () => open.map((one) => ({ ...one })), update: async () => {}, get: async (id) => ({ ...open.find((one) => one.id === id) }) },
     scripting: {
       async executeScript({ target, func }) {
         const shown = open.find(({ id }) => id === target.tabId);
+        if (target.documentIds && target.documentIds[0] !== shown.document) throw new Error("No document with that id");
+        if (func.name === "reloadPage") {
+          reloaded.push(shown.document);
+          arrives(shown);
+          return [{ documentId: target.documentIds[0], result: null }];
+        }
         const looks = func.name === "lookAtPage";
         if (looks) pagesAsked++;
         else sessionsAsked++;
@@ -177,4 +188,77 @@ test("all who ask for a look while one is under way share the one after it", asy
   await Promise.all(looks);
   assert.equal(looksBegun(), 2);
   assert.equal(tabs.words.state, "ready");
+});
+
+// ---- pages of yesterday ------------------------------------------------------------------------
+
+/** @param {any} t @param {Promise<unknown>} done Time passes until then. */
+async function pass(t, done) {
+  let ended = false;
+  void done.finally(() => (ended = true));
+  while (!ended) {
+    t.mock.timers.tick(50);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return done;
+}
+
+/** Its label needs no digest, which would take time that does not pass here. */
+const simulated = (account) => ({ ...classic(account), simulated: true });
+
+/** A tab in use, of which Flow answers as if it were of yesterday. */
+async function doubted(t) {
+  t.mock.timers.reset();
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1e12 });
+  const tabs = new FlowTabs(new LabsSessions(), () => {});
+  const shown = tab(1, { page: simulated("former") });
+  await look(t, tabs);
+  const [page] = tabs.pages();
+  return { tabs, shown, doubt: () => pass(t, tabs.reloads.during(page, () => tabs.doubt(page))) };
+}
+
+test("a page of yesterday is loaded anew, and over only when the new one is there", async (t) => {
+  const { tabs, shown, doubt } = await doubted(t);
+  arrives = () => setTimeout(() => Object.assign(shown, { document: "e1", page: simulated("present") }), 3_000);
+  await doubt();
+  assert.deepEqual(reloaded, ["d1"]);
+  assert.equal(tabs.wire.account, "simulated:present", "until then the old one has answered");
+  assert.equal(tabs.words.state, "ready");
+});
+
+test("a tab in which the person is loading another page is left to them, and that page is waited for", async (t) => {
+  const { tabs, shown, doubt } = await doubted(t);
+  shown.status = "loading";
+  setTimeout(() => Object.assign(shown, { document: "e1", status: "complete" }), 3_000);
+  await doubt();
+  assert.deepEqual(reloaded, []);
+  assert.deepEqual(tabs.pages().map(({ seen }) => seen.documentId), ["e1"]);
+  assert.equal(tabs.words.state, "ready");
+});
+
+test("a page that the person has come to meanwhile is not taken for the doubted one", async (t) => {
+  const { tabs, shown, doubt } = await doubted(t);
+  shown.document = "e1";
+  await doubt();
+  assert.deepEqual(reloaded, []);
+  assert.equal(tabs.words.state, "ready");
+});
+
+test("a page of yesterday in which another call is under way is not loaded anew, nor twice within a minute", async (t) => {
+  const { tabs, doubt } = await doubted(t);
+  const [page] = tabs.pages();
+  const other = gate();
+  const during = tabs.reloads.during(page, () => other.passed);
+  await doubt();
+  assert.deepEqual(reloaded, []);
+  assert.equal(tabs.words.state, "outdated");
+  other.open();
+  await during;
+  arrives = () => {}; // a page that is not let go of
+  await doubt();
+  await doubt();
+  assert.deepEqual(reloaded, ["d1"]);
+  t.mock.timers.tick(60_000);
+  await doubt();
+  assert.deepEqual(reloaded, ["d1", "d1"]);
 });

@@ -1,0 +1,50 @@
+// @ts-check
+/** Loading a Flow tab anew by ourselves: rarely, and never in the way of the person or of work under way. */
+
+import { reloadPage } from "../page/reload.js";
+
+/** @typedef {import("./page.js").Page} Page */
+
+const AGAIN_MS = 60_000;
+const LIMIT_MS = 2_000;
+
+export class Reloads {
+  /** @type {Map<number, number>} When a tab was last reloaded by us. */
+  #last = new Map();
+  /** @type {Map<string, number>} Calls under way, by document. */
+  #busy = new Map();
+
+  /**
+   * While `work` runs in this document it is not reloaded for another's sake.
+   * @template T
+   * @param {Page} page
+   * @param {() => Promise<T>} work
+   */
+  async during(page, work) {
+    const id = page.seen.documentId;
+    this.#busy.set(id, (this.#busy.get(id) ?? 0) + 1);
+    try {
+      return await work();
+    } finally {
+      const left = (this.#busy.get(id) ?? 1) - 1;
+      if (left > 0) this.#busy.set(id, left);
+      else this.#busy.delete(id);
+    }
+  }
+
+  /**
+   * Load this page anew, at most once a minute in a tab. A tab that is loading is left alone: the person may be
+   * going elsewhere. So is one that shows another page by now, which is why the page itself does it.
+   * @param {Page} page In which the asking call is the only one.
+   * @returns {Promise<boolean>} Whether its tab is about to show another page.
+   */
+  async reload(page) {
+    const tab = await chrome.tabs.get(page.tabId).catch(() => null);
+    if (tab?.status === "loading") return true;
+    const busy = this.#busy.get(page.seen.documentId) ?? 0;
+    if (busy > 1 || Date.now() - (this.#last.get(page.tabId) ?? 0) <= AGAIN_MS) return false;
+    this.#last.set(page.tabId, Date.now());
+    await page.run(reloadPage, [], LIMIT_MS).catch(() => {});
+    return true;
+  }
+}
