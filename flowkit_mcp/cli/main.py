@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Generator
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -136,9 +136,7 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="Its address; loopback only.")] = "127.0.0.1",
 ) -> None:
     """Serve one MCP client on stdin and stdout. This is what Claude Code and others start."""
-    simulate = simulate or simulator_asked()
-    settings = claim(library, port, simulated=simulate)
-    with _simulator_beside(settings) if simulate else contextlib.nullcontext():
+    with _claimed(simulate, library, port) as settings:
         if http:
             # late: start-up time; the other commands need no MCP.
             from flowkit_mcp.server.http import run
@@ -190,12 +188,10 @@ def demo(
 @app.command()
 def worker(simulate: Simulate = False, library: Library = None, port: Port = None) -> None:
     """Work the queue without an MCP client, until Ctrl-C."""
-    simulate = simulate or simulator_asked()
-    settings = claim(library, port, simulated=simulate)
-    # late: start-up time of serve.
-    from flowkit_mcp.cli.worker import work
+    with _claimed(simulate, library, port) as settings:
+        # late: start-up time of serve.
+        from flowkit_mcp.cli.worker import work
 
-    with _simulator_beside(settings) if simulate else contextlib.nullcontext():
         code = stopping.run(work(settings, typer.echo))
     _end(code)
 
@@ -214,13 +210,12 @@ def studio(
     ] = True,
 ) -> None:
     """Show the storyboard in your browser, live, until Ctrl-C. For clients that cannot show it in the chat."""
-    settings = claim(library, port, simulated=simulate)
-    # late: start-up time of serve.
-    from flowkit_mcp.cli.studio import show
-
     # the MCP server inside keeps stdout clean of what others print, which would be this
     say = partial(typer.echo, file=sys.stdout)
-    with _simulator_beside(settings) if simulate else contextlib.nullcontext():
+    with _claimed(simulate, library, port) as settings:
+        # late: start-up time of serve.
+        from flowkit_mcp.cli.studio import show
+
         code = stopping.run(show(settings, say, page_port=page_port, open_browser=open_browser))
     _end(code)
 
@@ -385,13 +380,20 @@ def status(
     _end(stopping.run(status(settings, as_json=as_json)))
 
 
-def _simulator_beside(settings: Settings) -> AbstractContextManager[object]:
-    """The simulator as a child that finds the same library and the same bridge, whatever our options were."""
-    port = (settings.simulator or "").rpartition(":")[2]
-    return stopping.child(
-        ["simulate", "--standby", "--until-parent-is-gone", "--port", port],
+@contextlib.contextmanager
+def _claimed(simulate: bool, library: Path | None, port: int | None) -> Generator[Settings]:
+    """A library to be worked in; if simulated, with the simulator as a child that finds this library and bridge."""
+    simulate = simulate or simulator_asked()
+    settings = claim(library, port, simulated=simulate)
+    if not simulate:
+        yield settings
+        return
+    port_of_simulator = (settings.simulator or "").rpartition(":")[2]
+    with stopping.child(
+        ["simulate", "--standby", "--until-parent-is-gone", "--port", port_of_simulator],
         {"FLOWKIT_LIBRARY": str(settings.library), "FLOWKIT_PORT": str(settings.port)},
-    )
+    ):
+        yield settings
 
 
 def _end(code: int | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
 import typer
@@ -10,30 +9,21 @@ import typer
 from flowkit_mcp.cli.status import looking
 from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.publication import Publication
-from flowkit_mcp.errors import NotFound, PublishError, RequestError
+from flowkit_mcp.errors import PublishError, RequestError
 from flowkit_mcp.sdk import publication
 
 
 async def status(settings: Settings) -> int:
-    shown = False
-    async for line in _films(settings):
-        shown = True
-        typer.echo(line)
-    if not shown:
+    async with looking(settings) as kit:
+        films = await publication.published(kit)
+        for done in films:
+            try:
+                typer.echo(_film(await publication.look(kit, done)))
+            except (PublishError, RequestError) as error:
+                typer.echo(f"{_film(done)} (not looked at now: {error.message})")
+    if not films:
         typer.echo("Nothing has been published from this library.")
     return 0
-
-
-async def _films(settings: Settings) -> AsyncGenerator[str]:
-    try:
-        async with looking(settings) as kit:
-            for done in await publication.published(kit):
-                try:
-                    yield _film(await publication.look(kit, done))
-                except (PublishError, RequestError) as error:
-                    yield f"{_film(done)} (not looked at now: {error.message})"
-    except NotFound as error:
-        yield str(error)
 
 
 def _film(done: Publication) -> str:

@@ -35,9 +35,11 @@ class Shell:
         self.library = library
         self._port = port
 
-    def __call__(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *arguments: str, stdin: str = "", **settings: str
+    ) -> subprocess.CompletedProcess[str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith("FLOWKIT_")}
-        env |= {"FLOWKIT_LIBRARY": str(self.library), "FLOWKIT_PORT": str(self._port)}
+        env |= {"FLOWKIT_LIBRARY": str(self.library), "FLOWKIT_PORT": str(self._port), **settings}
         return subprocess.run(
             [sys.executable, "-m", "flowkit_mcp", *arguments],
             input=stdin,
@@ -87,8 +89,19 @@ def test_a_wrong_option_is_told_without_a_traceback(shell: Shell, arguments: tup
     assert not shell.library.exists()
 
 
-def test_an_error_is_one_line_with_a_code_and_the_next_step(shell: Shell) -> None:
-    told = shell("status")
+@pytest.mark.parametrize("command", ["serve", "worker", "studio"])
+def test_whatever_works_in_a_library_looks_at_flowkit_simulate(shell: Shell, command: str) -> None:
+    told = shell(command, FLOWKIT_SIMULATE="perhaps")
+    assert told.returncode == 1
+    assert told.stderr.startswith("INVALID_SETTING: FLOWKIT_SIMULATE is 'perhaps'")
+    assert not shell.library.exists()
+
+
+@pytest.mark.parametrize("command", [("status",), ("youtube", "status")])
+def test_an_error_is_one_line_with_a_code_and_the_next_step(
+    shell: Shell, command: tuple[str, ...]
+) -> None:
+    told = shell(*command)
     assert told.returncode == 1
     assert re.fullmatch(r"NOT_FOUND: .+\. .+\.\n", told.stderr)
     assert told.stdout == ""
