@@ -233,11 +233,11 @@ async def transition(
     *,
     now: int,
     generation: int | None = None,
-    event: str,
+    event: str | None,
     data: dict[str, Any] | None = None,
     **values: Any,
 ) -> bool:
-    """Move a job to another state with its event.
+    """Move a job to another state with its event; None: its history says so already.
 
     With `generation`, only while this leadership still holds it: False means "somebody else leads now,
     stop". A final state sets `finished_at`; any other clears reason and message unless given.
@@ -253,7 +253,7 @@ async def transition(
     changed = await tx.run(
         f"UPDATE job SET {sets} WHERE id = :_id{held}", **values, _id=id, _g=generation
     )
-    if changed:
+    if changed and event is not None:
         await log(tx, id, event, now, **(data or {}))
     return bool(changed)
 
@@ -314,6 +314,11 @@ async def events(reads: Reads, job_id: int) -> list[JobEvent]:
     return await rows(
         reads, JobEvent, "SELECT * FROM job_event WHERE job_id = :id ORDER BY id", id=job_id
     )
+
+
+async def last_event(reads: Reads, job_id: int) -> JobEvent | None:
+    sql = "SELECT * FROM job_event WHERE job_id = :id ORDER BY id DESC LIMIT 1"
+    return await row(reads, JobEvent, sql, id=job_id)
 
 
 async def fetched_unrecorded(reads: Reads) -> list[JobEvent]:

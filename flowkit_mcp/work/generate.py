@@ -141,11 +141,7 @@ class PaidPath:
                     return None
                 first = await jobs.held_by_quota(tx, provider.name, brief.model, now)
                 if first is not None:
-                    held: dict[str, Any] = {"run_at": now + BEHIND_PROBE_MS}
-                    if first.state is JobState.QUEUED:  # it was told for all of this model
-                        held = first.model_dump(include={"run_at", "reason", "message"})
-                    data = {"behind": first.id}
-                    await shop.move(tx, job, JobState.QUEUED, "held_back", data=data, **held)
+                    await self._wait_behind(tx, job, first, now)
                     return None
                 budget = await money.over(tx, job, brief.credits, now)
                 if budget is not None:
@@ -163,6 +159,20 @@ class PaidPath:
                     now=now,
                     next_submit_at=int(now + spacing),
                 )
+
+    async def _wait_behind(self, tx: Tx, job: Job, first: Job, now: int) -> None:
+        """`first` has been told of the quota of both, or is just asking: then that is looked for again and again, and
+        the history has one line for it.
+        """
+        held: dict[str, Any] = {"run_at": now + BEHIND_PROBE_MS}
+        data = {"behind": first.id}
+        if first.state is JobState.QUEUED:  # it was told for all of this model
+            held = first.model_dump(include={"run_at", "reason", "message"})
+            data["until"] = first.run_at
+        last = await jobs.last_event(tx, job.id)
+        known = last is not None and (last.type, last.data) == ("held_back", data)
+        event = None if known else "held_back"
+        await self._shop.move(tx, job, JobState.QUEUED, event, data=data, **held)
 
     async def _ask_for_more(self, tx: Tx, job: Job, budget: Budget, credits: int) -> None:
         day = " or call resolve_job with action 'retry' tomorrow" if budget.scope == "day" else ""

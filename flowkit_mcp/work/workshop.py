@@ -116,8 +116,8 @@ class Workshop:
 
     # ---- moving jobs -------------------------------------------------------------------------
 
-    async def move(self, tx: Tx, job: Job, to: JobState, event: str, **values: Any) -> None:
-        """A transition that only the present leader may make. Raises Replaced."""
+    async def move(self, tx: Tx, job: Job, to: JobState, event: str | None, **values: Any) -> None:
+        """A transition (`store.jobs`) that only the present leader may make. Raises Replaced."""
         data = values.pop("data", None)
         moved = await jobs.transition(
             tx,
