@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from fake_provider import QUICK, FakeProvider
+from fake_provider import FakeProvider
 from film import account_seen, good, scene_of
 
 from flowkit_mcp import FlowKit, Orientation, Settings
@@ -14,6 +14,7 @@ from flowkit_mcp.errors import Conflict, Transient
 from flowkit_mcp.providers.base import Found, SentCall
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.store.database import Reads
+from flowkit_mcp.work.generate import PaidPath
 
 H, V = Orientation.HORIZONTAL, Orientation.VERTICAL
 
@@ -42,14 +43,13 @@ async def test_a_job_cancelled_while_it_waits_its_turn_is_not_sent(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
     scene = await scene_of(kit)
-    provider.capabilities = QUICK.model_copy(update={"submit_spacing_s": (0.5, 0.5)})
-    good(await scene.execute_generate_image(H))
-    job = await scene.generate_image(V)
-    await _reached(kit, job.id, JobState.RUNNING)
-    await job.cancel()
+    async with turn(kit):
+        job = await scene.generate_image(V)
+        await _reached(kit, job.id, JobState.RUNNING)
+        await job.cancel()
     row = await kit.wait(job.id, 10)
     assert row.state is JobState.CANCELLED
-    assert (provider.submits, await operations.operations(kit.db, job.id)) == (1, [])
+    assert (provider.submits, await operations.operations(kit.db, job.id)) == (0, [])
 
 
 async def test_a_job_that_ends_while_its_cancel_is_looked_at_keeps_its_end(
@@ -140,19 +140,35 @@ async def test_the_same_request_after_its_end_is_the_job_that_filled_the_slot(
     assert len(await scene.takes(H, Stage.IMAGE)) == len(provider.ledger) == 2
 
 
-async def test_a_submit_waiting_its_turn_at_shutdown_is_not_sent(
-    settings: Settings, kit: FlowKit, provider: FakeProvider
-) -> None:
-    scene = await scene_of(kit)
+async def test_a_submit_waiting_its_turn_at_shutdown_is_not_sent(settings: Settings) -> None:
     other = Settings(library=settings.library.with_name("other"), port=settings.port)
-    late = FakeProvider(capabilities=QUICK.model_copy(update={"submit_spacing_s": (0.5, 0.5)}))
+    late = FakeProvider()
     async with FlowKit.open(other, provider=late) as leaving:
         await account_seen(leaving)
         scene = await scene_of(leaving)
-        good(await scene.execute_generate_image(H))
+        path = paid_path(leaving)
+        await turn(leaving).acquire()
         job = await scene.generate_image(V)
         await _reached(leaving, job.id, JobState.RUNNING)
-    assert late.submits == 1
+
+        async def its_turn() -> None:
+            while not path.closing:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.01)
+            path._pace.release()
+
+        late_turn = asyncio.create_task(its_turn())
+    await late_turn
+    assert late.submits == 0
+
+
+def paid_path(kit: FlowKit) -> PaidPath:
+    assert kit._worker is not None
+    return kit._worker._path
+
+
+def turn(kit: FlowKit) -> asyncio.Lock:
+    """Held, it is another call's turn: a submit waits as it does for the spacing of calls, for as long as is wanted."""
+    return paid_path(kit)._pace
 
 
 async def _reached(kit: FlowKit, id: int, state: JobState) -> None:

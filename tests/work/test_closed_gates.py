@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 from fake_provider import QUICK, FakeProvider
 from film import account_seen, good, scene_of
 
-from flowkit_mcp import FlowKit, Orientation, Settings
+from flowkit_mcp import FlowKit, Job, Orientation, Settings
+from flowkit_mcp.cli.ports import free_ports
 from flowkit_mcp.domain.models import Gate, JobState, MediaKind, ProviderState
+from flowkit_mcp.domain.models import Job as Row
 from flowkit_mcp.errors import (
     FlowKitError,
     HumanCheckRequired,
@@ -66,7 +68,8 @@ async def test_jobs_already_waiting_their_turn_are_not_sent_once_the_service_obj
     provider.script = [HumanCheckRequired("unusual activity")]
     batch = [await scene.generate_image(H, new_take=n > 0, seed=n) for n in range(3)]
     await _gate(kit, Gate.PAUSED)
-    assert (await kit.wait(batch[-1].id, 0.5)).state is JobState.QUEUED
+    for job in batch:  # those that were waiting already are held back when it is their turn
+        await _until(kit, job, lambda row: row.state is JobState.QUEUED)
     assert provider.submits == 1
     await kit.reopen()
     for job in batch:
@@ -164,8 +167,8 @@ async def test_a_service_that_objects_to_polls_is_not_polled_in_a_tight_loop(
     await kit.reopen()
     provider.grumbles = [HumanCheckRequired("unusual traffic"), grumble]
     job = await scene.generate_image(H)
-    await kit.wait(job.id, 0.5)
-    assert (await job.state()).state is JobState.WAITING
+    await _until(kit, job, lambda row: row.reason == HumanCheckRequired.code)
+    assert (await kit.wait(job.id, 0.5)).state is JobState.WAITING
     assert provider.polls <= 2
 
 
@@ -295,9 +298,12 @@ async def test_a_port_that_was_taken_does_not_open_what_a_person_must_open(
 ) -> None:
     monkeypatch.setattr("flowkit_mcp.work.contact.PORT_RETRY_S", 0.05)
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        (port,) = free_ports(
+            1
+        )  # not one that a passing connection may have taken when it is wanted
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        other = Settings(library=settings.library.with_name("other"), port=taken.getsockname()[1])
+        other = Settings(library=settings.library.with_name("other"), port=port)
         async with FlowKit.open(other, provider=FakeProvider()) as before:
             await account_seen(before)
             async with before.db.transaction() as tx:
@@ -323,6 +329,12 @@ async def _listening(port: int) -> None:
             else:
                 writer.close()
                 return
+
+
+async def _until(kit: FlowKit, job: Job, true: Callable[[Row], bool]) -> None:
+    version = await kit.db.version()
+    while not true(await job.state()):
+        version = await kit.db.changed(version, 5)
 
 
 async def _state(kit: FlowKit) -> ProviderState:

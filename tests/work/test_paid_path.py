@@ -232,8 +232,10 @@ async def test_a_rate_limit_pauses_then_one_probe_opens_again(
 ) -> None:
     scene = await scene_of(kit)
     provider.script = [RateLimited("too fast", retry_after_s=0.3)]
+    provider.hold = asyncio.Event()  # the probe is answered once the pause has been seen
     job = await scene.generate_image(H)
     await _gate(kit, Gate.PAUSED)
+    provider.hold.set()
     good(await job.result(60))
     await _gate(kit, Gate.OPEN)
     assert [op.state for op in await operations.operations(kit.db, job.id)] == [

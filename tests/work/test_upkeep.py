@@ -170,7 +170,7 @@ async def test_behind_a_closed_gate_nothing_is_fetched_in_spare_time(
     upkeep, now = upkeep_of(kit, provider, kit.clock), kit.clock.now()
     provider.polled.clear()
     async with kit.db.transaction() as tx:
-        await operations.set_gate(tx, provider.name, gate, now=now, reason="SIGN_IN_REQUIRED")
+        await operations.set_gate(tx, provider.name, gate, now=now, reason="HUMAN_CHECK_REQUIRED")
     assert await upkeep.fetch_missing() is None and provider.polled == []
     async with kit.db.transaction() as tx:
         await operations.set_gate(tx, provider.name, Gate.OPEN, now=now)
