@@ -104,11 +104,13 @@ class BridgeHost:
     # ---- life ----------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen on 127.0.0.1.
+        """Listen on 127.0.0.1, if it does not yet.
 
         Raises:
             Conflict: another program has the port. It is left alone, and no other port is tried.
         """
+        if self._server is not None:
+            return
         # Not registered, so nobody can turn it on: at DEBUG this library logs whole frames.
         quiet = logging.Logger("websockets")
         quiet.disabled = True

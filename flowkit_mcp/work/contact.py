@@ -29,7 +29,7 @@ from flowkit_mcp.work.panel import queue_shown
 from flowkit_mcp.work.workshop import log
 
 PORT_TAKEN = "PORT_TAKEN"
-PORT_RETRY_S = 5.0
+RETRY_S = 5.0
 #: The shortest time between two looks at the database for the panel's sake.
 LOOK_EVERY_S = 1.0
 #: A self-check that could not be made is tried again after this, one that was is worth this long.
@@ -80,16 +80,24 @@ class Contact:
 
     async def run(self) -> None:
         """Bind the port, and tell both sides about each other."""
-        tasks = [asyncio.create_task(self._bind()), asyncio.create_task(self._watch())]
         try:
-            await asyncio.gather(*tasks)
-        except Exception:  # the queue goes on without a panel and without fresh news of the browser
-            log.exception("the line to the browser is no longer watched")
-            await asyncio.Event().wait()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._keep_at(self._bind))
+                group.create_task(self._keep_at(self._watch))
         finally:
-            for task in (*tasks, *self._calls.values()):
+            for task in self._calls.values():
                 task.cancel()
-            await asyncio.gather(*tasks, *self._calls.values(), return_exceptions=True)
+            await asyncio.gather(*self._calls.values(), return_exceptions=True)
+
+    @staticmethod
+    async def _keep_at(work: Callable[[], Awaitable[None]]) -> None:
+        """The library may be full or held by somebody for a while; the queue has an answer of its own to that."""
+        while True:
+            try:
+                return await work()
+            except Exception:
+                log.exception("the line to the browser stood still; it is taken up again")
+                await asyncio.sleep(RETRY_S)
 
     # ---- the port ----------------------------------------------------------------------------
 
@@ -110,7 +118,7 @@ class Contact:
                 if ours:
                     await self._gate(Gate.OPEN, None, None)
                 return
-            await asyncio.sleep(PORT_RETRY_S)
+            await asyncio.sleep(RETRY_S)
 
     async def _gate(self, gate: Gate, reason: str | None, message: str | None) -> None:
         async with self._db.transaction() as tx:

@@ -29,7 +29,7 @@ from flowkit_mcp.bridge.protocol import (
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Checks, Gate
 from flowkit_mcp.domain.requests import Housekeeping
-from flowkit_mcp.errors import Transient
+from flowkit_mcp.errors import LibraryTrouble, Transient
 from flowkit_mcp.providers.flow.drift import Check
 from flowkit_mcp.store import jobs, operations
 from flowkit_mcp.store.database import Database
@@ -277,6 +277,24 @@ async def test_a_pause_by_the_person_is_told(line: Line) -> None:
     await line.checks(lambda found: found.browser and found.browser.paused)
     said = await line.connection()
     assert said.state == "paused" and "Resume" in said.next, "the button's own word"
+
+
+async def test_what_could_not_be_written_for_a_while_is_written_afterwards(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await line.checks(lambda found: found.answer and found.self_check)
+    monkeypatch.setattr(contact, "RETRY_S", 0.01)
+    real = operations.set_check
+
+    async def full(*_: object) -> None:
+        monkeypatch.setattr(operations, "set_check", real)
+        raise LibraryTrouble("the disk of the library is full")
+
+    monkeypatch.setattr(operations, "set_check", full)
+    assert (await line.report(signed_in=False)).state == "signed_out"
+    id = await enqueue(line.db, "rename_project")
+    shown = QueuedJob(id=id, what="Flow: rename project", state="queued", credits=7)
+    assert await line.extension.receive() == Queue(jobs=[shown]), "the panel is told, too"
 
 
 async def test_a_browser_that_left_is_not_shown_as_connected(line: Line) -> None:

@@ -102,6 +102,17 @@ class Place:
         """How often something was sent for it, or is about to be."""
         return int(self.rows(f"SELECT count(*) AS n FROM operation WHERE job_id = {job}")[0]["n"])
 
+    def stop(self, process: subprocess.Popen[str]) -> None:
+        """Between two things that it writes: stopped in the middle of one it would hold up all who write."""
+        while True:
+            os.kill(process.pid, signal.SIGSTOP)
+            os.waitpid(process.pid, os.WUNTRACED)
+            with contextlib.closing(sqlite3.connect(self.database, timeout=0.2)) as db:
+                with contextlib.suppress(sqlite3.OperationalError):
+                    db.execute("BEGIN IMMEDIATE")
+                    return
+            os.kill(process.pid, signal.SIGCONT)
+
     @property
     def leader(self) -> dict[str, Any]:
         return self.rows("SELECT * FROM leader")[0]
@@ -161,7 +172,7 @@ async def test_of_eight_servers_one_works_all_answer_and_a_killed_one_is_replace
         await done(clients[0], await order(clients[0], "Ada"))
 
         generation = place.leader["generation"]
-        os.kill(worker.pid, signal.SIGSTOP)  # else it may have ended the job before it is killed
+        place.stop(worker)  # else it may have ended the job before it is killed
         job = await order(clients[1], "Bea")
         worker.kill()
         await done(clients[2], job)
@@ -217,7 +228,7 @@ async def test_a_worker_that_was_stopped_is_not_replaced_and_goes_on_when_it_wak
         await ready(client)
         await call(client, "create_project", name="Shared")
         before = place.leader
-        os.kill(worker.pid, signal.SIGSTOP)
+        place.stop(worker)
         try:
             job = await order(client, "Ada")
             await asyncio.sleep(2)  # four campaigns of each of the others

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from flowkit_mcp.domain.models import Job as Row
 from flowkit_mcp.errors import (
     FlowKitError,
     HumanCheckRequired,
+    LibraryTrouble,
     NotConnected,
     RateLimited,
     Rejected,
@@ -293,29 +294,55 @@ async def test_unknown_outcomes_in_a_row_stop_new_submits(kit: FlowKit, provider
     assert provider.submits == 3
 
 
-async def test_a_port_that_was_taken_does_not_open_what_a_person_must_open(
-    settings: Settings, kit: FlowKit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("flowkit_mcp.work.contact.PORT_RETRY_S", 0.05)
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A port that another program has, until this is closed."""
+    monkeypatch.setattr("flowkit_mcp.work.contact.RETRY_S", 0.05)
     with socket.socket() as taken:
         (port,) = free_ports(
             1
         )  # not one that a passing connection may have taken when it is wanted
         taken.bind(("127.0.0.1", port))
         taken.listen()
-        other = Settings(library=settings.library.with_name("other"), port=port)
-        async with FlowKit.open(other, provider=FakeProvider()) as before:
-            await account_seen(before)
-            async with before.db.transaction() as tx:
-                await operations.set_gate(
-                    tx, "flow", Gate.PAUSED, now=1, reason="HUMAN_CHECK_REQUIRED"
-                )
-        async with FlowKit.open(other) as kit:
-            await asyncio.sleep(0.2)
-            taken.close()
-            await _listening(other.port)
-            await asyncio.sleep(0.1)  # it says what it has to say about the port at once
-            assert (await _state(kit)).reason == "HUMAN_CHECK_REQUIRED"
+        yield taken
+
+
+async def test_a_port_that_was_taken_does_not_open_what_a_person_must_open(
+    settings: Settings, taken: socket.socket
+) -> None:
+    port = taken.getsockname()[1]
+    other = Settings(library=settings.library.with_name("other"), port=port)
+    async with FlowKit.open(other, provider=FakeProvider()) as before:
+        await account_seen(before)
+        async with before.db.transaction() as tx:
+            await operations.set_gate(tx, "flow", Gate.PAUSED, now=1, reason="HUMAN_CHECK_REQUIRED")
+    async with FlowKit.open(other) as kit:
+        await asyncio.sleep(0.2)
+        taken.close()
+        await _listening(port)
+        await asyncio.sleep(0.1)  # it says what it has to say about the port at once
+        assert (await _state(kit)).reason == "HUMAN_CHECK_REQUIRED"
+
+
+async def test_a_port_is_tried_again_though_it_could_not_be_written_down_that_it_was_taken(
+    settings: Settings, taken: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failed = operations.set_gate, asyncio.Event()
+
+    async def full(*_: object, **__: object) -> None:
+        monkeypatch.setattr(operations, "set_gate", real)
+        failed.set()
+        raise LibraryTrouble("the disk of the library is full")
+
+    monkeypatch.setattr(operations, "set_gate", full)
+    port = taken.getsockname()[1]
+    other = Settings(library=settings.library.with_name("other"), port=port)
+    async with FlowKit.open(other) as kit, asyncio.timeout(60):
+        await failed.wait()
+        await _gate(kit, Gate.BLOCKED)
+        taken.close()
+        await _listening(port)
+        await _gate(kit, Gate.OPEN)
 
 
 async def _listening(port: int) -> None:
