@@ -138,6 +138,8 @@ class Contact:
     async def _watch(self) -> None:
         while True:
             self._woken.clear()
+            # One that ends during this look was not seen to end by it: it may not be made again before the next.
+            self._calls = {name: call for name, call in self._calls.items() if not call.done()}
             version = await self._db.version()
             state = await self._state()
             self._host.show_queue(await queue_shown(self._db, state, self._clock.now()))
@@ -206,8 +208,8 @@ class Contact:
         who = (seen.lane, seen.account)
         patient = who == self._checked_who and now < self._check_after
         if usable and not patient and self._check_due(checks, seen, now):
-            self._checked_who, self._check_after = who, now + CHECK_RETRY_MS
-            self._start("self_check", self._self_check(seen))
+            if self._start("self_check", self._self_check(seen)):
+                self._checked_who, self._check_after = who, now + CHECK_RETRY_MS
 
     def _check_due(self, checks: Checks, seen: BrowserSeen, now: int) -> bool:
         """At first contact with this account in this lane, by this version; later on request."""
@@ -220,12 +222,14 @@ class Contact:
         old = now - last.at > CHECK_GOOD_MS
         return checks.wanted_at > last.at and (old or not fine)
 
-    def _start(self, name: str, call: Coroutine[Any, Any, None]) -> None:
-        before = self._calls.get(name)
-        if before is not None and not before.done():
+    def _start(self, name: str, call: Coroutine[Any, Any, None]) -> bool:
+        """Unless one is under way; its end is looked at."""
+        if name in self._calls:
             call.close()
-            return
-        self._calls[name] = asyncio.create_task(call, name=name)
+            return False
+        task = self._calls[name] = asyncio.create_task(call, name=name)
+        task.add_done_callback(lambda _: self.wake())
+        return True
 
     async def _answer(self) -> None:
         try:

@@ -23,6 +23,8 @@ from flowkit_mcp.bridge.protocol import (
     FlowState,
     Hello,
     Phase,
+    Ping,
+    Pong,
     Proof,
     dump,
     parse_from_server,
@@ -38,6 +40,8 @@ SIMULATED = FlowState(
 PROJECT = "11111111-1111-4111-8111-111111111111"
 IMAGE = {"rpc": "ogiZ0b", "args": [None, ["$RECAPTCHA", 1]], "source_path": f"/project/{PROJECT}"}
 CREDITS = {"rpc": "nzlxg", "args": []}
+#: Less than `later` can pass without the socket being taken for dead.
+SHORT = Patience(before_sent_s=10, grace_s=5)
 
 
 class TestClock(Clock):
@@ -208,13 +212,19 @@ class World:
         self.host, self.port = host, host.port
         return host
 
-    async def until(self, true: Callable[[], object], limit_s: float = 60.0) -> None:
+    async def until(self, true: Callable[[], object]) -> None:
         """Wait until something is so; looks again whenever the host reports a change."""
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(60):
             while not true():
                 self.changed.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.changed.wait(), 0.02)
+
+    def later(self, seconds: float) -> None:
+        """So much time has passed for all that waits here: a limit is reached when a test wants it, not before."""
+        loop = asyncio.get_running_loop()
+        time = loop.time
+        loop.time = lambda: time() + seconds
 
     def open_browser(
         self,
@@ -273,9 +283,14 @@ class BareExtension:
         async with asyncio.timeout(60):
             return parse_from_server(await self.link.recv())
 
-    async def closed(self, limit_s: float = 60.0) -> int | None:
+    async def heard(self) -> None:
+        """Until the host has read all that was sent; it has had nothing to say to that."""
+        await self.send(Ping(at=7))
+        assert await self.receive() == Pong(at=7)
+
+    async def closed(self) -> int | None:
         """The closing code; frames before it are read over."""
-        async with asyncio.timeout(limit_s):
+        async with asyncio.timeout(60):
             with contextlib.suppress(Exception):
                 while True:
                     await self.link.recv()
@@ -329,6 +344,7 @@ async def bare(port: int) -> AsyncIterator[BareExtension]:
         origin=ORIGIN,  # type: ignore[arg-type]
         proxy=None,
         compression=None,
+        ping_interval=None,
         max_size=2**26,
         close_timeout=0.2,
         user_agent_header=None,

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from bridge_world import CREDITS, IMAGE, INSTANCE, BareExtension, World, bare, kill
+from bridge_world import CREDITS, IMAGE, INSTANCE, SHORT, BareExtension, World, bare, kill
 
 from flowkit_mcp.bridge.pairing import profile_key
 from flowkit_mcp.bridge.protocol import (
+    SILENCE_LIMIT_S,
     Ack,
     Call,
     Found,
@@ -25,11 +26,9 @@ from flowkit_mcp.bridge.protocol import (
     Welcome,
     Withdraw,
 )
-from flowkit_mcp.bridge.session import Patience
 from flowkit_mcp.errors import NotConnected, Transient
 
 OTHER = "b" * 32
-QUICK = Patience(before_sent_s=0.3, grace_s=0.1, lookup_s=0.3)
 
 
 def pay(world: World, id: str = "op-1", **options: Any) -> asyncio.Task[Result]:
@@ -139,8 +138,7 @@ async def test_another_profile_cannot_answer_a_call_it_was_not_asked(world: Worl
         await mine.receive()
         await other.send(answered("op-1", "forged"))
         await other.send(Found(id="op-1", standing=Standing.NEVER_RECEIVED))
-        await other.send('{"type":"ping","at":7}')
-        await other.receive()  # the pong: both have been read
+        await other.heard()
         assert not call.done()
         await mine.send(answered("op-1", "true"))
         assert (await call).body == "true"
@@ -154,8 +152,7 @@ async def test_a_result_of_an_unknown_or_finished_call_changes_nothing(world: Wo
         await extension.send(answered("op-1", "first"))
         await extension.send(answered("op-1", "second"))
         assert (await call).body == "first"
-        await extension.send('{"type":"ping","at":7}')
-        assert (await extension.receive()).type == "pong"
+        await extension.heard()
 
 
 async def test_a_found_that_carries_another_call_s_result_is_ignored(world: World) -> None:
@@ -219,8 +216,7 @@ async def test_a_call_waits_for_its_own_profile_not_for_another(world: World) ->
         call = pay(world)
         await extension.receive()
     async with joined(world, OTHER) as other:
-        await other.send('{"type":"ping","at":1}')
-        assert (await other.receive()).type == "pong"  # and no lookup before it
+        await other.heard()  # and no lookup
         async with joined(world, journal={"op-1": Phase.DONE}) as extension:
             assert await extension.receive() == Resend(id="op-1")
             await extension.send(answered("op-1"))
@@ -228,11 +224,13 @@ async def test_a_call_waits_for_its_own_profile_not_for_another(world: World) ->
 
 
 async def test_a_profile_that_stays_away_leaves_the_outcome_open(world: World) -> None:
-    world.patience = QUICK
+    world.patience = SHORT
     await world.lead(port=0)
     async with joined(world) as extension:
-        call = pay(world, timeout_s=0.1)
+        call = pay(world)
         await extension.receive()
+    await world.until(lambda: world.host.flow is None)
+    world.later(20)
     result = await call
     assert result.error is not None
     assert (result.error.code, result.error.sent) == ("LOST", True)
@@ -244,12 +242,14 @@ async def test_a_profile_that_stays_away_leaves_the_outcome_open(world: World) -
 async def test_when_time_is_over_only_the_journal_can_prove_that_nothing_was_sent(
     world: World, standing: Standing, sent: bool
 ) -> None:
-    world.patience = QUICK
+    world.patience = SHORT
     await world.lead(port=0)
     async with joined(world) as extension:
-        call = pay(world, timeout_s=0.1)
+        call = pay(world)
         await extension.receive()
         await extension.send(PhaseNote(id="op-1", phase=Phase.MINTING))
+        await extension.heard()
+        world.later(20)
         assert await extension.receive() == Withdraw(id="op-1")
         assert await extension.receive() == Lookup(id="op-1")
         await extension.send(Found(id="op-1", standing=standing))
@@ -259,13 +259,13 @@ async def test_when_time_is_over_only_the_journal_can_prove_that_nothing_was_sen
 
 
 async def test_the_limit_of_a_call_counts_from_the_moment_it_was_sent(world: World) -> None:
-    world.patience = Patience(before_sent_s=60, grace_s=0.05, lookup_s=0.3)
-    await world.lead(port=0)
     async with joined(world) as extension:
-        call = pay(world, timeout_s=0.05)
+        call = pay(world)
         await extension.receive()
         await extension.send(PhaseNote(id="op-1", phase=Phase.SENT))
-        await extension.receive()  # the lookup at the end of the call's own limit
+        await extension.heard()
+        world.later(20)  # before it was sent it had a minute
+        assert await extension.receive() == Lookup(id="op-1")
         await extension.send(Found(id="op-1", standing=Standing.IN_FLIGHT))
         result = await call
     assert result.error is not None
@@ -406,22 +406,22 @@ async def test_closing_takes_less_than_300_ms_even_with_a_peer_that_does_not_rea
 ) -> None:
     await world.pair()
     loop, took = asyncio.get_running_loop(), list[float]()
-    for _ in range(3):
+    for _ in range(10):
         async with joined(world, OTHER) as deaf:
             deaf.link.transport.pause_reading()
             start = loop.time()
             await world.host.aclose()
             took.append(loop.time() - start)
             await world.lead()  # the port is free at once
-    assert min(took) < 0.3, (
-        took
-    )  # what it waits for, it waits for each time; a busy machine does not
+        if took[-1] < 0.3:
+            break  # what it waits for, it would wait for each time; a busy machine does not
+    assert took[-1] < 0.3, took
 
 
 async def test_a_link_that_goes_silent_is_dropped(world: World) -> None:
-    world.patience = Patience(silence_s=0.1)
-    await world.lead(port=0)
     async with joined(world) as extension:
+        await extension.heard()
+        world.later(SILENCE_LIMIT_S)
         assert await extension.closed() == 1006
     await world.until(lambda: world.host.profiles == [])
 

@@ -11,7 +11,7 @@ import pytest
 from bridge_world import World, bare
 
 from flowkit_mcp.bridge.gate import MAX_OPENING, MAX_STRANGERS
-from flowkit_mcp.bridge.protocol import EXTENSION_ID, ORIGIN, Hello
+from flowkit_mcp.bridge.protocol import EXTENSION_ID, HANDSHAKE_LIMIT_S, ORIGIN, Hello
 from flowkit_mcp.bridge.session import Patience
 from flowkit_mcp.errors import Conflict
 
@@ -186,6 +186,8 @@ async def test_a_port_in_use_is_reported_and_its_owner_left_alone(world: World) 
 
 
 async def test_a_fifth_stranger_costs_the_oldest_its_place(world: World) -> None:
+    world.patience = Patience(handshake_s=60)  # so that none of them is closed for its silence
+    await world.lead(port=0)
     async with bare(world.port) as oldest:
         others = [bare(world.port) for _ in range(MAX_STRANGERS)]
         for one in others:
@@ -211,10 +213,11 @@ async def test_a_flood_of_silent_sockets_does_not_lock_the_extension_out(world: 
 
 
 async def test_a_socket_that_says_nothing_is_closed_as_too_slow(world: World) -> None:
+    async with bare(world.port) as extension:
+        world.later(HANDSHAKE_LIMIT_S)
+        assert await extension.closed() == 4008
     world.patience = Patience(handshake_s=0.2)
     await world.lead(port=0)
-    async with bare(world.port) as extension:
-        assert await extension.closed() == 4008
     reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
     async with asyncio.timeout(60):
         assert await reader.read() == b""

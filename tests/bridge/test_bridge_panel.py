@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 import pytest
-from bridge_world import IMAGE, INSTANCE, BareExtension, World, bare
+from bridge_world import IMAGE, INSTANCE, SHORT, BareExtension, World, bare
 from pydantic import ValidationError
 
 from flowkit_mcp.bridge.pairing import profile_key
@@ -31,7 +31,6 @@ from flowkit_mcp.bridge.protocol import (
 from flowkit_mcp.bridge.session import Patience
 
 OTHER = "b" * 32
-HASTY = Patience(before_sent_s=0.1, asking_s=30, grace_s=0.1, lookup_s=0.3)
 
 
 def queue(*ids: int) -> Queue:
@@ -59,17 +58,18 @@ async def joined(
 @contextlib.asynccontextmanager
 async def asked(world: World) -> AsyncGenerator[tuple[BareExtension, asyncio.Task[Result]]]:
     """A paid call that the person is being asked about."""
-    world.patience = HASTY
+    world.patience = SHORT
     await world.lead(port=0)
     async with joined(world) as extension:
         call = asyncio.create_task(
             world.host.call(
-                "image.generate", IMAGE, lane="batchexecute", paid=True, timeout_s=0.1, id="op-1"
+                "image.generate", IMAGE, lane="batchexecute", paid=True, timeout_s=10, id="op-1"
             )
         )
         await extension.receive()
         for phase in (Phase.ACCEPTED, Phase.ASKING):
             await extension.send(PhaseNote(id="op-1", phase=phase))
+        await extension.heard()
         yield extension, call
 
 
@@ -135,8 +135,9 @@ async def test_of_a_long_path_to_the_library_the_end_is_told(world: World) -> No
 
 async def test_while_the_person_is_asked_the_time_before_sending_does_not_run(world: World) -> None:
     async with asked(world) as (extension, call):
-        done, _ = await asyncio.wait({call}, timeout=0.35)  # it else has 0.2 s
-        assert not done
+        world.later(25)  # it else has 20 s
+        await extension.heard()
+        assert not call.done()
         await extension.send(PhaseNote(id="op-1", phase=Phase.SENT))
         await extension.send(Result(id="op-1", ok=True, status=200, body="answer"))
         assert (await call).ok
@@ -145,6 +146,8 @@ async def test_while_the_person_is_asked_the_time_before_sending_does_not_run(wo
 async def test_after_the_person_s_word_the_time_before_sending_begins_anew(world: World) -> None:
     async with asked(world) as (extension, call):
         await extension.send(PhaseNote(id="op-1", phase=Phase.MINTING))
+        await extension.heard()
+        world.later(25)
         assert await extension.receive() == Withdraw(id="op-1")
         assert await extension.receive() == Lookup(id="op-1")
         await extension.send(Found(id="op-1", standing=Standing.NEVER_RECEIVED))
@@ -153,7 +156,7 @@ async def test_after_the_person_s_word_the_time_before_sending_begins_anew(world
 
 
 async def test_asking_ends_even_if_the_extension_forgets(world: World) -> None:
-    world.patience = Patience(before_sent_s=60, asking_s=0.1, grace_s=0.1, lookup_s=0.3)
+    world.patience = Patience(before_sent_s=60, asking_s=10, grace_s=5)
     await world.lead(port=0)
     async with joined(world) as extension:
         call = asyncio.create_task(
@@ -163,6 +166,8 @@ async def test_asking_ends_even_if_the_extension_forgets(world: World) -> None:
         )
         await extension.receive()
         await extension.send(PhaseNote(id="op-1", phase=Phase.ASKING))
+        await extension.heard()
+        world.later(20)
         assert await extension.receive() == Withdraw(id="op-1")
         # asking once more buys no more time
         await extension.send(PhaseNote(id="op-1", phase=Phase.ASKING))
@@ -173,14 +178,16 @@ async def test_asking_ends_even_if_the_extension_forgets(world: World) -> None:
 
 
 async def test_a_free_call_gets_no_time_for_asking(world: World) -> None:
-    world.patience = HASTY
+    world.patience = SHORT
     await world.lead(port=0)
     async with joined(world) as extension:
         call = asyncio.create_task(
-            world.host.call("account.credits", {}, lane="batchexecute", timeout_s=0.1, id="free")
+            world.host.call("account.credits", {}, lane="batchexecute", timeout_s=10, id="free")
         )
         await extension.receive()
         await extension.send(PhaseNote(id="free", phase=Phase.ASKING))
+        await extension.heard()
+        world.later(25)
         assert await extension.receive() == Withdraw(id="free")
         await extension.receive()
         await extension.send(Found(id="free", standing=Standing.NEVER_RECEIVED))
@@ -193,8 +200,10 @@ async def test_a_drop_while_the_person_is_asked_does_not_shorten_the_asking(worl
         async with joined(world, journal={"op-1": Phase.ASKING}) as again:
             assert await again.receive() == Lookup(id="op-1")
             await again.send(Found(id="op-1", standing=Standing.IN_FLIGHT))
-            done, _ = await asyncio.wait({call}, timeout=0.3)
-            assert not done
+            await again.heard()
+            world.later(25)
+            await again.heard()
+            assert not call.done()
             refused = CallError(code="REFUSED_BY_PERSON", sent=False)
             await again.send(Result(id="op-1", ok=False, error=refused))
             assert (await call).error == refused

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bridge_world import INSTANCE, SIMULATED, BareExtension, bare
@@ -50,16 +51,22 @@ class ScriptedFlow:
     checked: int = 0
     probed: int = 0
     trouble: Exception | None = None
+    #: What it waits for before it answers.
+    answering: asyncio.Event | None = None
     calls: list[Check] = field(
         default_factory=lambda: [Check(call="account.credits", state="ok", message="")]
     )
 
     async def self_check(self) -> list[Check]:
         self.checked += 1
+        if self.answering is not None:
+            await self.answering.wait()
         return self.calls
 
     async def probe(self) -> None:
         self.probed += 1
+        if self.answering is not None:
+            await self.answering.wait()
         if self.trouble is not None:
             raise self.trouble
 
@@ -221,6 +228,47 @@ async def test_another_lane_and_another_account_are_checked_anew(line: Line) -> 
         lambda found: found.self_check and found.self_check.account == "simulated:other"
     )
     assert line.flow.checked == 3
+
+
+async def test_an_account_that_changes_while_it_is_checked_is_checked_at_once(line: Line) -> None:
+    await line.checks(lambda found: found.self_check)
+    line.flow.answering = asyncio.Event()
+    await line.report(lane="labs")
+    line.flow.account_label = "simulated:other"
+    await line.extension.send(Event(flow=SIMULATED.model_copy(update={"lane": "labs"})))
+    await line.checks(lambda found: found.browser and found.browser.account == "simulated:other")
+    line.flow.answering.set()
+    await line.checks(
+        lambda found: found.self_check and found.self_check.account == "simulated:other"
+    )
+
+
+async def test_a_look_that_began_before_flow_answered_does_not_ask_it_again(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await line.checks(lambda found: found.answer and found.self_check)
+    monkeypatch.setattr("flowkit_mcp.work.connection.FRESH_MS", -1)
+    line.flow.answering = asyncio.Event()
+    asking = asyncio.create_task(look(line.db, CLOCK, "flow", 30))
+    async with asyncio.timeout(30):
+        while line.flow.probed < 2:
+            await line.extension.heard()
+    queue_shown, looking, on = contact.queue_shown, asyncio.Event(), asyncio.Event()
+
+    async def slowly(*about: Any) -> Queue:
+        looking.set()
+        await on.wait()
+        return await queue_shown(*about)
+
+    monkeypatch.setattr(contact, "queue_shown", slowly)
+    await line.extension.send(Pause(paused=True))
+    await looking.wait()
+    line.flow.answering.set()
+    await asking
+    on.set()
+    await line.checks(lambda found: found.browser and found.browser.paused)
+    await line.report(tab="loading")
+    assert line.flow.probed == 2
 
 
 @pytest.mark.parametrize(
