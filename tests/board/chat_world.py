@@ -24,7 +24,7 @@ HOST_PAGE = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:
 <iframe sandbox="allow-scripts" title="app"></iframe>
 <script>/*BRIDGE*/</script>
 <script>
-const told = { sizes: [], context: [], calls: [] };
+const told = { context: [], calls: [] };
 async function show({ html, context, capabilities }) {
   const frame = document.querySelector("iframe");
   const bridge = new AppBridge(null, { name: "Test host", version: "1" }, capabilities, { hostContext: context });
@@ -32,7 +32,6 @@ async function show({ html, context, capabilities }) {
   bridge.onreadresource = (params) => window.resourcesRead(params);
   bridge.onupdatemodelcontext = async (params) => { told.context.push(params.content[0].text); return {}; };
   bridge.addEventListener("sizechange", ({ height }) => {
-    told.sizes.push(height);
     frame.style.height = `${height}px`;
   });
   bridge.onrequestdisplaymode = async ({ mode }) => ({ mode });
@@ -54,9 +53,19 @@ class Chat:
     def app(self) -> FrameLocator:
         return self.page.frame_locator("iframe")
 
-    async def told(self, what: str) -> Any:
-        """`sizes`, `context` (what the model would be told) or `calls` (of tools, by the app)."""
-        return await self.page.evaluate("what => told[what]", what)
+    async def called(self) -> list[str]:
+        """The tools that the app has called."""
+        return await self.page.evaluate("told.calls")
+
+    async def model_hears(self, text: str) -> None:
+        """Until this is what the model would be told."""
+        await self.page.wait_for_function("text => told.context.at(-1) === text", arg=text)
+
+    async def fits(self) -> None:
+        """Until the app has the height it needs: nothing scrolls inside the message."""
+        _, app = self.page.frames
+        needed = "Math.ceil(document.body.getBoundingClientRect().height)"
+        await app.wait_for_function(f"() => {needed} === innerHeight")
 
     async def shows(self, tool: str, arguments: dict[str, Any]) -> None:
         """The model has called a tool; its host tells the app."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -55,10 +57,7 @@ async def test_get_project_shows_the_scenes_with_their_pictures(
             await expect(shown).to_be_visible()
             assert await shown.evaluate("node => node.naturalWidth") == 96
             await expect(frame(chat.app, 3).locator("img")).to_have_count(0)
-            # the host gives it the height it needs: nothing scrolls inside the message
-            height = "node => Math.ceil(node.getBoundingClientRect().height)"
-            needed = await chat.app.locator("body").evaluate(height)
-            await chat.page.wait_for_function("needed => told.sizes.at(-1) === needed", arg=needed)
+            await chat.fits()
 
 
 @ERAS
@@ -86,8 +85,7 @@ async def test_what_costs_is_asked_by_the_client_of_the_chat(
             assert [question.split("?")[0] for question in chat.talk.person.questions] == [
                 "Spend 12 credits in Google Flow"
             ] * 2
-            told = await chat.told("context")
-            assert told[-1] == "In the storyboard the person: asked for the clip of Scene 1."
+            await chat.model_hears("In the storyboard the person: asked for the clip of Scene 1.")
 
 
 @ERAS
@@ -126,13 +124,15 @@ async def test_the_board_is_live_and_a_look_that_finds_nothing_new_is_small(
             await expect(frame(chat.app, 1).locator("img")).to_have_count(0)
             await images(at, 1)  # by somebody else
             await expect(frame(chat.app, 1).locator("img")).to_be_visible()
-            seen = await chat.talk.client.read_resource(f"flowkit://storyboard/{at.video.id}")
-            mark = seen.contents[0].text.split('"')[3]  # type: ignore[union-attr]
-            again = await chat.talk.client.read_resource(
-                f"flowkit://storyboard/{at.video.id}?mark={mark}"
-            )
-            assert len(again.contents[0].text) < 60  # type: ignore[union-attr]
-            assert "wait" not in await chat.told("calls"), "looking is no tool call"
+            seen, mark = "", ""
+            async with asyncio.timeout(30):
+                while "unchanged" not in seen:  # until nothing happens between two looks
+                    uri = f"flowkit://storyboard/{at.video.id}?mark={mark}"
+                    (found,) = (await chat.talk.client.read_resource(uri)).contents
+                    seen = found.text  # type: ignore[union-attr]
+                    mark = json.loads(seen)["mark"]
+            assert len(seen) < 60
+            assert "wait" not in await chat.called(), "looking is no tool call"
 
 
 @pytest.mark.parametrize("named", [{}, {"project": "The Light at Gull Point"}])
@@ -165,9 +165,7 @@ async def test_scenes_are_reordered_and_the_model_is_told(
                 "Scene 3: Dusk at Gull Point: Mira and Tock have lit the lamp and look out over the sea. "
                 "Image not made yet, clip not made yet."
             )
-            assert (await chat.told("context"))[
-                -1
-            ] == "In the storyboard the person: moved scene 1 to place 3."
+            await chat.model_hears("In the storyboard the person: moved scene 1 to place 3.")
 
 
 async def test_the_hosts_theme_is_kept_whatever_the_machine_prefers(

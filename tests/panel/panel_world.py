@@ -84,7 +84,7 @@ class OpenPanel:
         page = await made.new_page()
         page.set_default_timeout(30_000)
         if frozen_clock:
-            await page.clock.install(time=NOW / 1000)
+            await page.clock.install(time=NOW / 1000 - 3600)  # it runs until it is paused
             await page.clock.pause_at(NOW / 1000 + 1)
         await page.add_init_script(path=FAKE)
         panel = Panel(page)
