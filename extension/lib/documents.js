@@ -18,9 +18,10 @@ export class Documents {
     return new Set(this.#order);
   }
 
-  /** @param {string} id Flow has answered as if this one were of yesterday. */
-  doubt(id) {
+  /** @param {string} id Flow has answered as if this one were of yesterday. @param {Tab[]} tabs */
+  doubt(id, tabs) {
     this.#outdated.add(id);
+    this.#mark(tabs);
   }
 
   /** @param {Tab[]} tabs Which of them are new, gone, or of an account that is signed in no more. */
@@ -32,6 +33,11 @@ export class Documents {
     this.#order = [...this.#order.filter((id) => there.has(id)), ...fresh];
     for (const id of this.#outdated) if (!there.has(id)) this.#outdated.delete(id);
     for (const id of superseded(this.#order.flatMap((id) => pages.get(id) ?? []))) this.#outdated.add(id);
+    this.#mark(tabs);
+  }
+
+  /** @param {Tab[]} tabs */
+  #mark(tabs) {
     for (const tab of tabs) tab.outdated = tab.seen !== undefined && this.#outdated.has(tab.seen.documentId);
   }
 }

@@ -51,20 +51,23 @@ export class Flow {
     const late = new CannotCall("NO_FLOW_TAB", "the Flow tab does not answer");
     const page = await withinLimit(this.tabs.pageFor(call, this.#simulated()), 2 * PAGE_LIMIT_MS, late);
     const limitMs = Math.min(call.timeout_s, row.limitS) * 1000;
+    let doubted = false;
     const tools = {
       reach,
       mint: (/** @type {import("./page.js").Page} */ page, /** @type {string} */ action) =>
         this.#captcha.mint(page, action),
-      doubt: (/** @type {import("./page.js").Page} */ page) => this.tabs.doubt(page),
+      doubt: () => (doubted = true),
       sessions: this.sessions,
       redirects: this.redirects,
     };
     if (row.paid) this.#pays(page.seen.account, call.account ?? null);
-    const answer = await this.tabs.reloads.during(page, () =>
+    const made = this.tabs.reloads.during(page, () =>
       row.lane === "labs"
         ? callInLabs(call, row, page, limitMs, tools)
         : callInBatchexecute(call, page, limitMs, tools),
     );
+    // Not before this call is over: of several that are refused at once each would wait for the others.
+    const answer = await made.finally(() => doubted && this.tabs.doubt(page).catch(() => {}));
     if (call.name === "account.credits") this.#readBalance(row.lane, answer.body, page.seen.account);
     return answer;
   }
@@ -103,7 +106,7 @@ export class Flow {
   async recall(id) {
     await this.tabs.look();
     const asked = this.tabs.pages().map(async (page) => {
-      const kept = await page.run(recallAnswer, [id], RECALL_LIMIT_MS);
+      const kept = await this.tabs.reloads.during(page, () => page.run(recallAnswer, [id], RECALL_LIMIT_MS));
       if (kept === null || /** @type {any} */ (kept).unknown) throw new Error("unknown");
       return kept;
     });

@@ -160,7 +160,7 @@ export class FlowTabs {
     if (session === null) return false;
     page.seen.signedIn = session.signedIn;
     page.seen.account = session.account;
-    if (session.moved) this.#documents.doubt(page.seen.documentId);
+    if (session.moved) this.#documents.doubt(page.seen.documentId, this.#tabs);
     return true;
   }
 
@@ -233,7 +233,7 @@ export class FlowTabs {
    * @param {Page} page
    */
   async doubt(page) {
-    this.#documents.doubt(page.seen.documentId);
+    this.#documents.doubt(page.seen.documentId, this.#tabs); // at once: nothing new begins in a page that goes
     const until = Date.now() + ((await this.reloads.reload(page)) ? PAGE_LIMIT_MS : 0);
     do {
       await new Promise((resolve) => setTimeout(resolve, 250));

@@ -15,7 +15,7 @@ export class Reloads {
   #busy = new Map();
 
   /**
-   * While `work` runs in this document it is not reloaded for another's sake.
+   * While `work` runs in this document it is not loaded anew.
    * @template T
    * @param {Page} page
    * @param {() => Promise<T>} work
@@ -33,16 +33,16 @@ export class Reloads {
   }
 
   /**
-   * Load this page anew, at most once a minute in a tab. A tab that is loading is left alone: the person may be
-   * going elsewhere. So is one that shows another page by now, which is why the page itself does it.
-   * @param {Page} page In which the asking call is the only one.
+   * Load this page anew if nothing is under way in it, at most once a minute in a tab. A tab that is loading is left
+   * alone: the person may be going elsewhere. So is one that shows another page by now; hence the page itself does it.
+   * @param {Page} page
    * @returns {Promise<boolean>} Whether its tab is about to show another page.
    */
   async reload(page) {
     const tab = await chrome.tabs.get(page.tabId).catch(() => null);
     if (tab?.status === "loading") return true;
-    const busy = this.#busy.get(page.seen.documentId) ?? 0;
-    if (busy > 1 || Date.now() - (this.#last.get(page.tabId) ?? 0) <= AGAIN_MS) return false;
+    const busy = this.#busy.has(page.seen.documentId);
+    if (busy || Date.now() - (this.#last.get(page.tabId) ?? 0) <= AGAIN_MS) return false;
     this.#last.set(page.tabId, Date.now());
     await page.run(reloadPage, [], LIMIT_MS).catch(() => {});
     return true;

@@ -114,8 +114,18 @@ class Stage:
         async with asyncio.timeout(PATIENCE_S):
             return await Job(self.kit, job).result()
 
+    async def ended(self, job: int) -> OperationState:
+        """What the paid call of a job came to."""
+        async with asyncio.timeout(PATIENCE_S):
+            version = await self.kit.db.version()
+            while not (ops := await operations(self.kit.db, job)) or (
+                ops[-1].state is OperationState.INTENDED
+            ):
+                version = await self.kit.db.changed(version, 5)
+        return ops[-1].state
+
     async def stopped(self, job: int) -> None:
-        """Until the call of a job was refused, or Flow is seen not to be ready for one."""
+        """Until the call of a job was refused, or Flow's page is there and seen not to be ready for one."""
         async with asyncio.timeout(PATIENCE_S):
             version = await self.kit.db.version()
             while True:
@@ -126,7 +136,8 @@ class Stage:
                 state = await self.kit.provider_state()
                 assert state is not None
                 seen = browser(state)
-                if state.gate is not Gate.OPEN or (seen is not None and not seen.signed_in):
+                there = seen is not None and seen.tab == "ready"
+                if state.gate is not Gate.OPEN or (there and not seen.signed_in):
                     return
                 version = await self.kit.db.changed(version, 5)
 

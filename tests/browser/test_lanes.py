@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from chromium import go, reload
 from playwright.async_api import Playwright, expect
-from stage import PAGES, stage
+from stage import PAGES, browser, stage
 
+from flowkit_mcp.domain.models import ProviderState
 from flowkit_mcp.simulator.state import Lane
 
 pytestmark = pytest.mark.browser
 
 OTHER: dict[Lane, Lane] = {"batchexecute": "labs", "labs": "batchexecute"}
+
+
+def person_needed(state: ProviderState) -> str:
+    seen = browser(state)
+    return (seen.person_needed or "") if seen is not None else ""
 
 
 @pytest.mark.parametrize("lane", ["batchexecute", "labs"])
@@ -36,8 +43,17 @@ async def test_the_panel_says_where_flow_is_served_now(
 ) -> None:
     async with stage(tmp_path, playwright) as at:
         at.sim.switch(lane="labs")
-        await reload(at.tab)
+        second = at.hold("/project/second")
+        going = asyncio.create_task(at.tab.goto(PAGES["batchexecute"] + "second"))
+        await second.reached.wait()
+        before = len(at.site.requests)
+        # Flow refuses the old page, which is left alone: the person is loading another one in its tab.
+        await at.told(lambda state: "out of date" in person_needed(state))
+        second.release()
+        await going
         assert at.tab.url == "https://flow.google.com/about"
+        loads = [one.url for one in at.site.requests[before:]]
+        assert not [one for one in loads if one.startswith(PAGES["batchexecute"])]
         panel = await at.browser.panel()
         await expect(panel.locator("#flow-state")).to_have_text(
             "Flow is not served here for this account."

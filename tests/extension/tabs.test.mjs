@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 
+import { Flow } from "../../extension/lib/flow.js";
+import { check } from "../../extension/lib/flow_api.js";
 import { FlowTabs, PAGE_LIMIT_MS } from "../../extension/lib/flow_tab.js";
 import { LabsSessions } from "../../extension/lib/labs_session.js";
-import { gate } from "./world.mjs";
+import { call, gate } from "./world.mjs";
 
 const BEARER = "the-page-s-own-bearer-1";
 const NEWER = "a-newer-bearer-of-this-page";
@@ -18,6 +20,8 @@ let pagesAsked = 0;
 /** Documents that were told to load anew, in order, and what the tab does then. */
 let reloaded = [];
 let arrives;
+/** What functions that call Flow bring back. */
+let flowSays = {};
 const looksBegun = () => permissionsAsked / 3;
 
 function tab(id, more = {}) {
@@ -49,6 +53,9 @@ beforeEach((t) => {
           reloaded.push(shown.document);
           arrives(shown);
           return [{ documentId: target.documentIds[0], result: null }];
+        }
+        if (func.name === "callBatchexecute" || func.name === "recallAnswer") {
+          return [{ documentId: shown.document, result: await flowSays[func.name]() }];
         }
         const looks = func.name === "lookAtPage";
         if (looks) pagesAsked++;
@@ -214,7 +221,7 @@ async function doubted(t) {
   const shown = tab(1, { page: simulated("former") });
   await look(t, tabs);
   const [page] = tabs.pages();
-  return { tabs, shown, doubt: () => pass(t, tabs.reloads.during(page, () => tabs.doubt(page))) };
+  return { tabs, shown, doubt: () => pass(t, tabs.doubt(page)) };
 }
 
 test("a page of yesterday is loaded anew, and over only when the new one is there", async (t) => {
@@ -244,16 +251,77 @@ test("a page that the person has come to meanwhile is not taken for the doubted 
   assert.equal(tabs.words.state, "ready");
 });
 
-test("a page of yesterday in which another call is under way is not loaded anew, nor twice within a minute", async (t) => {
-  const { tabs, doubt } = await doubted(t);
-  const [page] = tabs.pages();
-  const other = gate();
-  const during = tabs.reloads.during(page, () => other.passed);
-  await doubt();
+/** What a page answers whose sign-in is over. */
+const SIGNED_OUT = { status: 401, type: "application/json", retryAfter: "", body: "" };
+
+/** A tab in use, and calls that Flow refuses as if it were of yesterday; `answers` has a gate for each. */
+async function refusing(t) {
+  t.mock.timers.reset();
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1e12 });
+  const flow = new Flow(() => {}, () => true);
+  tab(1, { page: simulated("former") });
+  await look(t, flow.tabs);
+  const answers = [];
+  flowSays = {
+    callBatchexecute() {
+      const answer = gate();
+      answers.push(answer);
+      return answer.passed.then(() => SIGNED_OUT);
+    },
+  };
+  const perform = (id) => {
+    const one = call(id);
+    return flow.perform(one, check(one), async () => {});
+  };
+  /** @param {{open: () => void}} answer Both attempts of a call are refused. */
+  const refuse = async (answer) => {
+    const before = answers.length;
+    answer.open();
+    await until(() => answers.length > before);
+    answers.at(-1).open();
+  };
+  return { flow, perform, answers, refuse };
+}
+
+test("of calls that are refused at once one loads the page anew, when none is under way in it any more", async (t) => {
+  const { flow, perform, answers, refuse } = await refusing(t);
+  const calls = Promise.all([perform("a"), perform("b")]);
+  await until(() => answers.length === 2);
+  await Promise.all([refuse(answers[0]), refuse(answers[1])]);
+  await until(() => answers.length === 4);
+  for (const answer of answers) answer.open();
+  await pass(t, calls);
+  assert.deepEqual(reloaded, ["d1"]);
+  assert.equal(flow.tabs.words.state, "ready");
+});
+
+test("no new call begins in a page that is about to be loaded anew", async (t) => {
+  const { perform, answers, refuse } = await refusing(t);
+  arrives = () => {};
+  const first = perform("a");
+  await until(() => answers.length === 1);
+  await refuse(answers[0]);
+  await until(() => reloaded.length === 1);
+  await assert.rejects(perform("b"), { code: "NO_FLOW_TAB", message: /out of date/ });
+  await pass(t, first);
+});
+
+test("a call of an earlier worker that is under way in a page of yesterday is not cut short", async (t) => {
+  const { flow, perform, answers, refuse } = await refusing(t);
+  const earlier = gate();
+  flowSays.recallAnswer = () => earlier.passed;
+  const recalled = flow.recall("x");
+  const call = perform("a");
+  await until(() => answers.length === 1);
+  await refuse(answers[0]);
+  await pass(t, call);
   assert.deepEqual(reloaded, []);
-  assert.equal(tabs.words.state, "outdated");
-  other.open();
-  await during;
+  earlier.open({ status: 200 });
+  assert.deepEqual(await recalled, { status: 200 });
+});
+
+test("a page of yesterday is not loaded anew twice within a minute", async (t) => {
+  const { doubt } = await doubted(t);
   arrives = () => {}; // a page that is not let go of
   await doubt();
   await doubt();

@@ -12,7 +12,7 @@ import { HAND_OVER_MS, isHtml, lost, readAnswer } from "./answer.js";
  * @typedef {object} Tools
  * @property {(page: Page, action: string) => Promise<string>} mint
  * @property {(phase: "minting" | "sent") => Promise<void>} reach On disk and announced when it resolves.
- * @property {(page: Page) => Promise<void>} doubt The page no longer fits what Flow answers.
+ * @property {() => void} doubt The page no longer fits what Flow answers.
  */
 
 /** Refused as a whole, most likely stale page values: not accepted, so once more is safe. */
@@ -56,6 +56,6 @@ export async function callInBatchexecute(call, page, limitMs, { mint, reach, dou
     }
   }
   const refused = answer.status === 401 || answer.status === 302;
-  if (stale || refused || (answer.status === 200 && isHtml(answer))) await doubt(page);
+  if (stale || refused || (answer.status === 200 && isHtml(answer))) doubt();
   return answer;
 }

@@ -35,7 +35,7 @@ export async function callInLabs(call, row, page, limitMs, tools) {
       });
     }
     if (!sessions.sameAccount(page)) {
-      await tools.doubt(page);
+      tools.doubt();
       throw new CannotCall("NO_FLOW_TAB", "another account is signed in to Flow now");
     }
     return bearer;
@@ -68,11 +68,11 @@ export async function callInLabs(call, row, page, limitMs, tools) {
         [bearer, body] = ready;
         answer = await attempt(true);
       }
-      if (answer.status === 401) await tools.doubt(page);
+      if (answer.status === 401) tools.doubt();
     }
     if (answer.redirected) {
       if (call.name === "media.url") return await whereItLeads(answer, address);
-      await tools.doubt(page);
+      tools.doubt();
     }
     return answer;
   } finally {
