@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -131,15 +132,16 @@ async def merge(
             digests = await in_thread(lambda stop: _digests(prepared, part, to))
             known = digests[to.name]
             await naming(digests)
-        path, digest = await in_thread(lambda stop: settle(part, to, known))
-        sidecars = await in_thread(lambda stop: prepared.write_captions(path))
+        named = await in_thread(
+            lambda stop: _name(prepared, part, to, known), undo=_Named.take_back
+        )
     report.end()
     return MergeResult(
         file=MediaFile(
-            path=path,
+            path=named.film,
             media=MediaKind.VIDEO,
-            sha256=digest,
-            bytes=path.stat().st_size,
+            sha256=named.digest,
+            bytes=named.film.stat().st_size,
             width=plan.format.width,
             height=plan.format.height,
             duration_ms=round(written.frames * 1000 / FPS),
@@ -149,7 +151,7 @@ async def merge(
         encoded=len(plan.shots) - plan.copied,
         plan=described(prepared),
         report=sound.report,
-        sidecars=sidecars,
+        sidecars=named.captions,
         blocks=tuple(sound.blocks),
     )
 
@@ -265,6 +267,32 @@ def _digests(prepared: Prepared, part: Path, to: Path) -> dict[str, str]:
     for file, text in prepared.captions(to).items():
         made[file.name] = hashlib.sha256(text).hexdigest()
     return made
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A film and its captions under their names; `new`: no such film was there before."""
+
+    film: Path
+    digest: str
+    new: bool
+    captions: tuple[Path, ...] = ()
+
+    def take_back(self) -> None:
+        """A film that nobody is told of is not left behind."""
+        for file in (self.film, *self.captions) if self.new else ():
+            file.unlink(missing_ok=True)
+
+
+def _name(prepared: Prepared, part: Path, to: Path, known: str | None) -> _Named:
+    made = part.stat()
+    film, digest = settle(part, to, known)
+    named = _Named(film, digest, os.path.samestat(made, film.stat()))
+    try:
+        return replace(named, captions=prepared.write_captions(film))
+    except MediaError:
+        named.take_back()
+        raise
 
 
 def _check_space(to: Path, plan: Plan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from flowkit_mcp.media.plan import Plan, film_size, make_plan
 from flowkit_mcp.media.probe import Clip, read_clip, still_clip
 from flowkit_mcp.media.speech import Spoken, listen
 from flowkit_mcp.media.stills import VIDEO_SUFFIXES, save_bytes
+from flowkit_mcp.media.threads import Stop, in_thread
 from flowkit_mcp.media.timeline import FPS, Timeline, Voice, lay_out, to_frames
 
 _TITLE_FADE = FPS // 2
@@ -58,13 +58,17 @@ async def prepare(clips: Sequence[Path], cut: Cut, folder: Path) -> Prepared:
         InvalidSetting: an option does not fit the clips, or a font cannot be used.
         MediaError: a file is missing or damaged; the message names it.
     """
-    return await asyncio.to_thread(_prepare, clips, cut, folder)
+    return await in_thread(lambda stop: _prepare(clips, cut, folder, stop))
 
 
-def _prepare(clips: Sequence[Path], cut: Cut, folder: Path) -> Prepared:
+def _prepare(clips: Sequence[Path], cut: Cut, folder: Path, stop: Stop) -> Prepared:
+    def read(clip: Path) -> Clip:
+        stop.check()
+        return read_clip(clip)
+
     different = list(dict.fromkeys(clips))
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        known = dict(zip(different, pool.map(read_clip, different), strict=True))
+        known = dict(zip(different, pool.map(read, different), strict=True))
     probed = [known[clip] for clip in clips]
     size = film_size(probed, cut)
     captions = cut.captions
@@ -72,6 +76,7 @@ def _prepare(clips: Sequence[Path], cut: Cut, folder: Path) -> Prepared:
     artist = Artist(*size, folder, Fonts(Path(own_font) if own_font else None))
     spoken: dict[str, Spoken] = {}
     for one in cut.narration:
+        stop.check()
         if one.file not in spoken:
             spoken[one.file] = listen(Path(one.file))
     timeline = lay_out(

@@ -131,7 +131,7 @@ async def _process(
     else:
         options["start_new_session"] = True
         if sys.platform == "linux":
-            options["preexec_fn"] = _dying_with(os.getpid())
+            options["preexec_fn"] = _stepping_back_and_dying_with(os.getpid())
     try:
         process = await asyncio.create_subprocess_exec(
             *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
@@ -142,7 +142,9 @@ async def _process(
             hint="Set FLOWKIT_FFMPEG to a working ffmpeg, then run flowkit-mcp doctor.",
         ) from error
 
-    _step_back(process.pid)
+    if sys.platform not in ("win32", "linux"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICE)
 
     def kill_now() -> None:
         _signal(process, hard=True)
@@ -157,10 +159,11 @@ async def _process(
             atexit.unregister(kill_now)
 
 
-def _dying_with(parent: int) -> Callable[[], None]:
+def _stepping_back_and_dying_with(parent: int) -> Callable[[], None]:
     """Run in a new child: the kernel ends it with us, also when we are killed and can end nothing.
 
-    Without that ffmpeg would go on writing what the next start takes for its own.
+    Without that ffmpeg would go on writing what the next start takes for its own. Whatever the person does on this
+    machine goes first: asked for here, as Linux counts by thread, and ffmpeg soon has many.
     """
     import ctypes  # late: Linux only
 
@@ -170,15 +173,9 @@ def _dying_with(parent: int) -> Callable[[], None]:
         prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:
             os._exit(1)  # we were killed before it was asked for
+        os.nice(_NICE)
 
     return child
-
-
-def _step_back(pid: int) -> None:
-    """Let whatever the person does on this machine go first."""
-    if sys.platform != "win32":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICE)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

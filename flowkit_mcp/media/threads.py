@@ -28,10 +28,11 @@ class Stop:
             raise Stopped
 
 
-async def in_thread(work: Callable[[Stop], _T]) -> _T:
+async def in_thread(work: Callable[[Stop], _T], *, undo: Callable[[_T], None] | None = None) -> _T:
     """Run `work` in a thread; on cancellation tell it to stop and leave only when it has.
 
-    Without that wait the thread could still be writing a file the caller is about to remove.
+    Without that wait the thread could still be writing a file the caller is about to remove. `undo` takes back, in the
+    event loop's thread, what was done to its end although nobody waits for it any more.
     """
     stop = Stop()
     thread = asyncio.ensure_future(asyncio.to_thread(work, stop))
@@ -44,6 +45,7 @@ async def in_thread(work: Callable[[Stop], _T]) -> _T:
                 await asyncio.wait([thread])
             except asyncio.CancelledError:
                 continue  # asked twice; the thread is already ending
-        if not thread.cancelled():
-            thread.exception()  # seen, so that asyncio does not report it as lost
+        # asking for the exception also keeps asyncio from reporting it as lost
+        if not thread.cancelled() and thread.exception() is None and undo is not None:
+            undo(thread.result())
         raise

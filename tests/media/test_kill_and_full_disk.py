@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -118,16 +119,22 @@ def test_the_encoder_of_a_killed_server_ends_with_it(ffmpeg, tmp_path):
     assert running(mark) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="nice values")
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux does")
 async def test_encoders_let_everything_else_go_first(ffmpeg):
-    found = []
+    found = asyncio.get_running_loop().create_future()
 
     def look(share):
-        found.extend(os.getpriority(os.PRIO_PROCESS, pid) for pid in running("size=62x62"))
+        if not found.done():
+            (pid,) = running("size=62x62")
+            threads = [int(one.name) for one in Path(f"/proc/{pid}/task").iterdir()]
+            found.set_result({os.getpriority(os.PRIO_PROCESS, thread) for thread in threads})
 
-    argv = [str(ffmpeg), "-re", "-f", "lavfi", "-i", "testsrc2=size=62x62", "-frames:v", "50"]
-    await run_ffmpeg([*argv, "-f", "null", "-"], frames=50, progress=look)
-    assert min(found) > os.getpriority(os.PRIO_PROCESS, 0)
+    argv = [str(ffmpeg), "-re", "-f", "lavfi", "-i", "testsrc2=size=62x62", "-f", "null", "-"]
+    endless = asyncio.create_task(run_ffmpeg(argv, frames=10**9, progress=look))
+    await asyncio.wait({endless, found}, return_when="FIRST_COMPLETED")
+    endless.cancel()
+    await asyncio.wait({endless})
+    assert found.result() == {os.getpriority(os.PRIO_PROCESS, 0) + 5}
 
 
 async def test_an_encoder_that_is_killed_fails_the_merge_and_nothing_stays(clips, tmp_path, ffmpeg):
