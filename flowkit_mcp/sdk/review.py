@@ -390,10 +390,13 @@ def _item(kit: FlowKit, one: ClipReview) -> SheetItem:
         path = kit.media.absolute(slot.path or "") if picture and slot is not None else None
         return SheetItem(path, label, said, one.orientation, STRIP, alarm=bool(one.faults))
     bad = [fault.what for fault in one.faults if fault.remedy is not Remedy.NOTE]
-    length = one.measured.picture.frames / one.measured.picture.fps
+    picture, shown = one.measured.picture, one.measured.shown
+    length = f"{shown.frames / picture.fps:.1f} s"
+    if shown.frames != shown.total:
+        length += f" of {shown.total / picture.fps:.1f} s"
     take = f"take {one.take.number}" if one.take else ""
     loud = one.measured.sound.loudness
-    said = f"{take} · {length:.1f} s" + ("" if loud is None else f" · {loud:.0f} LUFS")
+    said = f"{take} · {length}" + ("" if loud is None else f" · {loud:.0f} LUFS")
     if bad:
         said = "; ".join(bad)
     return SheetItem(one.measured.strip, label, said, one.orientation, STRIP, alarm=bool(bad))
