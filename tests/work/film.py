@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from flowkit_mcp import Character, FlowKit, Project, Scene, Video
+from fake_provider import FakeProvider
+
+from flowkit_mcp import Character, FlowKit, Orientation, Project, Scene, Video
+from flowkit_mcp.clock import Clock
 from flowkit_mcp.sdk.jobs import GenerationResult
+from flowkit_mcp.work.replies import Replies
+from flowkit_mcp.work.workshop import Workshop
 
 
 async def scene_of(kit: FlowKit, *, cast: bool = False) -> Scene:
@@ -23,6 +28,14 @@ async def account_seen(kit: FlowKit) -> None:
         version = await kit.db.changed(version, 5)
 
 
+async def with_image(kit: FlowKit) -> Scene:
+    """Once the account is seen: one scene, and its horizontal image is there."""
+    await account_seen(kit)
+    scene = await scene_of(kit)
+    good(await scene.execute_generate_image(Orientation.HORIZONTAL))
+    return scene
+
+
 def good(result: GenerationResult) -> GenerationResult:
     assert result.success, result.error
     return result
@@ -35,3 +48,11 @@ async def two_scenes(kit: FlowKit) -> tuple[Project, Video, Scene, Scene]:
     first = await video.add_scene("A lamp is lit")
     second = await video.add_scene("The lamp turns", continues=1)
     return project, video, first, second
+
+
+def workshop_of(kit: FlowKit, provider: FakeProvider, clock: Clock) -> Workshop:
+    """What a leader of this library would work with."""
+    return Workshop(
+        db=kit.db, clock=clock, media=kit.media, ffmpeg="", generation=1,
+        providers={provider.name: provider}, replies=Replies(kit.db.path),
+    )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import good, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Scene
 from flowkit_mcp.domain.models import JobState, OperationState
@@ -17,9 +17,7 @@ H, V = Orientation.HORIZONTAL, Orientation.VERTICAL
 @pytest.fixture
 async def scene(kit: FlowKit, provider: FakeProvider) -> Scene:
     """Its image is there; the next call loses its reply, and nobody can look it up."""
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.can_look_up = False
     provider.script = [FakeProvider.LOSE]
     return scene

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import account_seen, good, scene_of, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Settings
 from flowkit_mcp.domain.models import Job, JobState, MediaKind
@@ -66,9 +66,7 @@ async def told(kit: FlowKit, id: int, words: str) -> Job:
 async def test_a_look_or_a_download_that_fails_does_not_say_that_the_clip_was_free(
     kit: FlowKit, provider: Unwell
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     for where in ("on_poll", "on_fetch"):
         setattr(provider, where, BROKE)
         job = await scene.generate_video(H, mode="start", new_take=True)
@@ -81,9 +79,7 @@ async def test_a_look_or_a_download_that_fails_does_not_say_that_the_clip_was_fr
 async def test_a_look_up_that_fails_leaves_it_open_whether_it_was_charged(
     kit: FlowKit, provider: Unwell
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.on_look_up, provider.script = BROKE, [FakeProvider.LOSE]
     job = await scene.generate_video(H, mode="start")
     row = await told(kit, job.id, "NETWORK")
@@ -116,9 +112,7 @@ async def test_a_submit_that_ends_badly_says_it_whatever_the_provider_said(
 async def test_a_picture_that_is_refused_on_its_way_says_that_nothing_was_charged(
     settings: Settings, provider: Unwell, kit: FlowKit
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     async with kit.db.transaction() as tx:
         await tx.run("UPDATE asset_remote SET gone_at = 1")
     provider.on_upload = Rejected("Flow refused the uploaded picture")

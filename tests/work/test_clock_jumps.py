@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import good, scene_of, with_image
 
-from flowkit_mcp import FlowKit, Orientation, Scene, Settings
+from flowkit_mcp import FlowKit, Orientation, Settings
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Gate, JobState
 from flowkit_mcp.errors import QuotaUsedUp, RateLimited
@@ -31,13 +31,6 @@ class SetClock(Clock):
         return super().now() + self.ahead_ms
 
 
-async def prepared(kit: FlowKit) -> Scene:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
-    return scene
-
-
 async def the_answer(provider: FakeProvider, count: int = 1) -> None:
     async with asyncio.timeout(20):
         while len(provider.polled) < count:  # noqa: ASYNC110 - a scripted provider has no event for it
@@ -51,7 +44,7 @@ async def test_a_clock_set_back_while_a_clip_is_made_holds_nothing_up(
     provider.looks_until_done = 1_000_000
     async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
         provider.looks_until_done = 1
-        scene = await prepared(kit)
+        scene = await with_image(kit)
         provider.looks_until_done = 1_000_000
         job = await scene.generate_video(H)
         seen = len(provider.polled)
@@ -72,7 +65,7 @@ async def test_a_pause_ends_no_later_because_the_clock_was_set_back(
 ) -> None:
     clock = SetClock()
     async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
-        scene = await prepared(kit)
+        scene = await with_image(kit)
         provider.script = [RateLimited("too fast", retry_after_s=2)]
         job = await scene.generate_video(H)
         version = await kit.db.version()
@@ -89,7 +82,7 @@ async def test_a_clock_that_was_ahead_when_the_last_process_ended_holds_nothing_
     clock.ahead_ms = 48 * HOUR_MS
     provider.looks_until_done = 1
     async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
-        scene = await prepared(kit)
+        scene = await with_image(kit)
         provider.looks_until_done = 1_000_000
         job = await scene.generate_video(H)
         await the_answer(provider, 3)
@@ -109,7 +102,7 @@ async def test_whatever_the_clock_does_each_clip_is_paid_once_and_arrives(
             clock.ahead_ms = roll.randrange(-30 * 24 * HOUR_MS, 30 * 24 * HOUR_MS)
 
     async with FlowKit.open(settings, provider=provider, clock=clock, on_step=set_clock) as kit:
-        scene = await prepared(kit)
+        scene = await with_image(kit)
         provider.script = [None, FakeProvider.LOSE, None, FakeProvider.CUT]
         made = [await scene.generate_video(H, new_take=True, seed=n) for n in range(6)]
         for job in made:
@@ -126,7 +119,7 @@ async def test_a_clock_set_forward_is_no_proof_that_a_call_never_arrived(
     """Not found is proof only after a while; that while is not shortened by setting the clock."""
     clock = SetClock()
     async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
-        scene = await prepared(kit)
+        scene = await with_image(kit)
         provider.script = [FakeProvider.LOSE]
         provider.in_flight_looks = 1
         job = await scene.generate_video(H)
@@ -146,7 +139,7 @@ async def test_a_call_sent_while_the_clock_was_ahead_grows_older_all_the_same(
     clock = SetClock()
     clock.ahead_ms = 24 * HOUR_MS
     async with FlowKit.open(settings, provider=provider, clock=clock) as kit:
-        scene = await prepared(kit)
+        scene = await with_image(kit)
         provider.script = [FakeProvider.LOSE]
         provider.in_flight_looks = 1_000_000
         job = await scene.generate_video(H)
@@ -174,7 +167,7 @@ async def test_a_clock_set_forward_and_farther_back_between_two_looks_holds_noth
             clock.ahead_ms = next(times)
 
     async with FlowKit.open(settings, provider=provider, clock=clock, on_step=set_clock) as kit:
-        scene = await prepared(kit)
+        scene = await with_image(kit)
         job = await scene.generate_video(H)
         async with asyncio.timeout(20):
             while clock.ahead_ms == 0:  # noqa: ASYNC110 - as above
@@ -197,7 +190,7 @@ async def test_one_time_beyond_all_waits_is_due_now_and_the_others_stay(
 ) -> None:
     """Written by another process while its clock was ahead, of which this one knows nothing."""
     async with FlowKit.open(settings, provider=provider, clock=SetClock()) as kit:
-        scene = await prepared(kit)
+        scene = await with_image(kit)
         provider.script = [QuotaUsedUp("tomorrow", retry_after_s=24 * 3600)]
         waiting = await scene.generate_video(H)
         await _until_it_waits(kit, waiting.id)
@@ -285,7 +278,7 @@ async def test_what_the_clock_did_before_a_process_led_shortens_no_pause(
     provider.script = []
     async with AsyncExitStack() as first:
         leader = await first.enter_async_context(FlowKit.open(settings, provider=provider))
-        scene = await prepared(leader)
+        scene = await with_image(leader)
         async with FlowKit.open(settings, provider=provider, clock=clock) as follower:
             clock.ahead_ms = 0
             follower.clock.now()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from fake_provider import QUICK, FakeProvider
-from film import account_seen, good, scene_of
+from film import account_seen, good, scene_of, with_image
 
 from flowkit_mcp import FlowKit, Job, Orientation, Settings
 from flowkit_mcp.cli.ports import free_ports
@@ -381,9 +381,7 @@ async def test_nothing_is_submitted_for_an_account_that_has_not_been_read(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
     """Somebody else signs in within the same browser profile, between the last look and the submit."""
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.label = "somebody else"
     result = good(await scene.execute_generate_video(H))
     (op,) = await operations.operations(kit.db, result.job_id)
@@ -395,9 +393,7 @@ async def test_looks_that_fail_now_and_then_among_many_that_do_not_pause_nothing
     kit: FlowKit, provider: FakeProvider
 ) -> None:
     """Three failures in a row pause; a look that was answered ends the row, though nothing is done yet."""
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.looks_until_done = 5
     poll = provider.poll
     looks = itertools.count()

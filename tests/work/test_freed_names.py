@@ -7,16 +7,14 @@ from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider, picture
-from film import account_seen, good, scene_of
+from film import account_seen, good, scene_of, with_image, workshop_of
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Video
 from flowkit_mcp.domain.files import MediaFile
 from flowkit_mcp.domain.models import Asset, MediaKind
 from flowkit_mcp.errors import MediaError
 from flowkit_mcp.store import takes
-from flowkit_mcp.work.replies import Replies
 from flowkit_mcp.work.restore import Restorer
-from flowkit_mcp.work.workshop import Workshop
 
 H = Orientation.HORIZONTAL
 
@@ -32,20 +30,13 @@ def digest(kit: FlowKit, asset: Asset) -> str:
 
 
 def restorer(kit: FlowKit, provider: FakeProvider) -> Restorer:
-    return Restorer(
-        Workshop(
-            db=kit.db, clock=kit.clock, media=kit.media, ffmpeg="", generation=1,
-            providers={provider.name: provider}, replies=Replies(kit.db.path),
-        )
-    )  # fmt: skip
+    return Restorer(workshop_of(kit, provider, kit.clock))
 
 
 async def test_a_paid_take_is_recorded_under_the_name_of_a_removed_scenes_lost_file(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     old = await picture_of(kit, scene)
     video = await Video.get(kit, scene.video.id)
     await video.remove_scene(1)

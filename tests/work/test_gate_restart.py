@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import account_seen, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Settings
 from flowkit_mcp.domain.models import Gate, JobState
@@ -23,9 +23,7 @@ async def test_a_pause_and_its_reason_survive_a_restart_and_are_shown_to_all(
     settings: Settings, provider: FakeProvider
 ) -> None:
     async with FlowKit.open(settings, provider=provider) as kit:
-        await account_seen(kit)
-        scene = await scene_of(kit)
-        good(await scene.execute_generate_image(H))
+        scene = await with_image(kit)
         provider.script = [HumanCheckRequired("unusual activity")]
         job = await scene.generate_video(H)
         await gate_is(kit, Gate.PAUSED)

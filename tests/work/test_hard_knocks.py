@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import account_seen, good, scene_of, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Settings, Video
 from flowkit_mcp.domain.models import Account, Gate, JobState, OperationState
@@ -33,9 +33,7 @@ async def _generation(kit: FlowKit) -> int:
 async def test_nothing_is_sent_for_the_account_of_last_time(settings: Settings) -> None:
     yesterday = FakeProvider(label="mai")
     async with FlowKit.open(settings, provider=yesterday) as kit:
-        await account_seen(kit)
-        scene = await scene_of(kit)
-        good(await scene.execute_generate_image(H))
+        scene = await with_image(kit)
         yesterday.connected = False
         job = await scene.generate_image(V)
     today = SlowToTell(label="minh")
@@ -52,9 +50,7 @@ async def test_nothing_is_sent_for_the_account_of_last_time(settings: Settings) 
 async def test_another_profile_is_asked_who_it_is_before_it_sends(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.via, provider.label = "profile-b", "minh"
     result = good(await scene.execute_generate_image(V))
     (op,) = await operations.operations(kit.db, result.job_id)
@@ -227,9 +223,7 @@ async def test_not_found_is_no_proof_until_the_call_has_been_over_for_a_while(
 async def test_what_was_paid_and_then_given_up_is_still_spent(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.looks_until_done = 10_000
     provider.submitted.clear()
     job = await scene.generate_video(H)
@@ -242,9 +236,7 @@ async def test_what_was_paid_and_then_given_up_is_still_spent(
 
 
 async def test_a_failure_without_a_refund_is_spent(kit: FlowKit, provider: FakeProvider) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.on_accept = lambda line: setattr(
         line, "error", GenerationFailed("cancelled in Flow", charged="unknown")
     )
@@ -279,8 +271,7 @@ async def test_a_term_that_fails_to_begin_is_followed_by_another(
 
     monkeypatch.setattr(operations, "begin_leadership", locked)
     async with FlowKit.open(settings, provider=provider) as kit:
-        await account_seen(kit)
-        good(await (await scene_of(kit)).execute_generate_image(H))
+        await with_image(kit)
 
 
 async def test_jobs_that_need_a_person_do_not_take_the_place_of_others(

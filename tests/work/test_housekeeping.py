@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import account_seen, good, scene_of, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Settings
 from flowkit_mcp.domain.models import Gate, Job, JobState
@@ -134,8 +134,7 @@ async def test_two_names_for_the_same_thing_are_given_in_the_order_asked(
 async def test_a_project_deleted_at_the_provider_is_made_anew_when_it_is_needed(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     assert (
         await _run(kit, Housekeeping(action="delete_project", project="remote-project-1"))
     ).state is JobState.SUCCEEDED
@@ -150,8 +149,7 @@ async def test_a_project_that_the_person_deleted_in_flow_is_made_anew(
 ) -> None:
     """Flow says only "not found"; that it is the project is asked before anything is believed lost."""
     monkeypatch.setattr("flowkit_mcp.domain.policy.LONGEST_BACKOFF_MS", 10)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     gone = Rejected("Requested entity was not found", reason="NOT_FOUND")
     provider.script = [gone]
     provider.house = {"list_projects": {"projects": []}, "list_contents": gone}

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of, two_scenes
+from film import account_seen, good, scene_of, two_scenes, with_image
 
 from flowkit_mcp import FlowKit, Orientation
 from flowkit_mcp.domain.models import Gate, JobState, OperationState, Stage
@@ -52,8 +52,7 @@ async def test_a_scene_goes_from_prompt_to_image_to_clip_to_upscale(
 async def test_the_same_request_twice_is_one_job_and_one_charge(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.hold = asyncio.Event()
     first = await scene.generate_video(H)
     await provider.submitted.wait()
@@ -67,8 +66,7 @@ async def test_the_same_request_twice_is_one_job_and_one_charge(
 async def test_another_take_is_made_only_when_asked_for(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     good(await scene.execute_generate_image(H, new_take=True))
     takes = await scene.takes(H, Stage.IMAGE)
     assert [(take.number, take.selected) for take in takes] == [(1, False), (2, True)]
@@ -167,8 +165,7 @@ async def test_an_upload_that_expired_is_handed_over_again_once(
     kit: FlowKit, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flowkit_mcp.domain.policy.LONGEST_BACKOFF_MS", 10)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     gone = Rejected("Requested entity was not found", reason="NOT_FOUND")
     provider.script = [gone]
     good(await scene.execute_generate_video(H))
@@ -183,8 +180,7 @@ async def test_an_upload_that_expired_is_handed_over_again_once(
 async def test_a_generation_that_fails_later_is_refunded_and_not_repeated(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
 
     def spoil(line: object) -> None:
         line.error = GenerationFailed("the model failed")  # type: ignore[attr-defined]
@@ -273,8 +269,7 @@ async def test_an_unexpected_error_while_submitting_counts_as_unknown(
 async def test_a_higher_live_price_than_agreed_asks_before_anything_is_sent(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     planned = await scene.plan_video(H)
     row, _ = await kit.enqueue(planned.request, credits=planned.credits - 1)
     row = await kit.wait(row.id, 10)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import account_seen, good, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings
 from flowkit_mcp.domain.models import JobState, OperationState
@@ -22,12 +21,8 @@ H = Orientation.HORIZONTAL
 
 
 @pytest.fixture
-async def scene(kit: FlowKit) -> AsyncGenerator[Scene]:
-    """A scene with its image."""
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
-    yield scene
+async def scene(kit: FlowKit) -> Scene:
+    return await with_image(kit)
 
 
 async def copied(kit: FlowKit) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import good, with_image
 
 from flowkit_mcp import FlowKit, Job, Orientation
 from flowkit_mcp.domain.models import Gate, JobState, OperationState
@@ -38,9 +38,7 @@ def provider() -> Copied:
 
 
 async def clip(kit: FlowKit, provider: Copied) -> Job:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.refusals = 1
     return await scene.generate_video(H)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import good, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings
 from flowkit_mcp.domain.models import JobState, OperationState, Stage
@@ -23,13 +22,10 @@ H = Orientation.HORIZONTAL
 
 
 @pytest.fixture
-async def scene(kit: FlowKit, provider: FakeProvider) -> AsyncGenerator[Scene]:
-    """A scene with its image."""
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+async def scene(kit: FlowKit, provider: FakeProvider) -> Scene:
+    scene = await with_image(kit)
     provider.polled.clear()
-    yield scene
+    return scene
 
 
 def kept(kit: FlowKit) -> list[Path]:
@@ -179,9 +175,7 @@ async def test_media_lost_from_disk_are_made_again_only_if_they_were_free(
 ) -> None:
     provider = FakeProvider()
     async with FlowKit.open(settings, provider=provider) as kit:
-        await account_seen(kit)
-        scene = await scene_of(kit)
-        good(await scene.execute_generate_image(H))
+        scene = await with_image(kit)
         provider.hold = asyncio.Event()
         provider.submitted.clear()
         job = await scene.upscale_image(H, resolution=size)

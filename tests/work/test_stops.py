@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import account_seen, good, scene_of, with_image
 
 from flowkit_mcp import FlowKit, Orientation
 from flowkit_mcp.domain.models import JobState, OperationState, Stage
@@ -38,8 +38,7 @@ async def _account(kit: FlowKit) -> None:
 async def test_a_cancel_asks_the_provider_once_and_says_what_may_still_be_charged(
     kit: FlowKit, provider: FakeProvider, answer: bool | Transient, words: str
 ) -> None:
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.looks_until_done, provider.can_cancel = 10_000, answer
     job = await scene.generate_video(H)
     await _reached(kit, job.id, JobState.WAITING)
@@ -91,8 +90,7 @@ async def test_what_had_finished_before_the_cancel_is_kept_and_pushes_nothing_as
 async def test_a_call_that_will_never_run_asks_the_person_and_is_not_looked_at_any_more(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.looks_until_done = 10_000
     provider.stuck = "Flow has had this on its list for 70 s and will probably never run it"
     job = await scene.generate_video(H)
@@ -113,8 +111,7 @@ async def test_a_call_that_will_never_run_asks_the_person_and_is_not_looked_at_a
 async def test_a_stuck_call_can_be_paid_for_again_and_the_first_stays_in_the_books(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     provider.looks_until_done, provider.stuck = 2, "it does not run"
     job = await scene.generate_video(H)
     await job.result(60)

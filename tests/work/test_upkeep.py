@@ -10,17 +10,15 @@ from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of
+from film import account_seen, good, scene_of, with_image, workshop_of
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings, Video
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Asset, Gate
 from flowkit_mcp.providers.base import RemoteMedia
 from flowkit_mcp.store import jobs, operations, takes
-from flowkit_mcp.work.replies import Replies
 from flowkit_mcp.work.restore import Restorer
 from flowkit_mcp.work.upkeep import KEPT_COPIES, KEPT_EVENTS_MS, Upkeep
-from flowkit_mcp.work.workshop import Workshop
 
 H = Orientation.HORIZONTAL
 DAY_MS = 24 * 3600 * 1000
@@ -33,13 +31,6 @@ class MovedClock(Clock):
 
     def now(self) -> int:
         return super().now() + self.ahead_ms
-
-
-def workshop_of(kit: FlowKit, provider: FakeProvider, clock: Clock) -> Workshop:
-    return Workshop(
-        db=kit.db, clock=clock, media=kit.media, ffmpeg="", generation=1,
-        providers={provider.name: provider}, replies=Replies(kit.db.path),
-    )  # fmt: skip
 
 
 def upkeep_of(kit: FlowKit, provider: FakeProvider, clock: Clock) -> Upkeep:
@@ -100,8 +91,7 @@ async def test_a_damaged_database_does_not_push_sound_copies_out(
 ) -> None:
     clock = MovedClock()
     upkeep = upkeep_of(kit, provider, clock)
-    await account_seen(kit)
-    good(await (await scene_of(kit)).execute_generate_image(H))
+    await with_image(kit)
     await upkeep.copy_of_today()
 
     async def damaged() -> str:
@@ -136,9 +126,7 @@ async def test_a_file_in_use_that_is_gone_is_fetched_again_and_what_is_not_in_us
     settings: Settings, provider: FakeProvider
 ) -> None:
     async with FlowKit.open(settings, provider=provider) as kit:
-        await account_seen(kit)
-        scene = await scene_of(kit)
-        good(await scene.execute_generate_image(H))
+        scene = await with_image(kit)
         _, put_aside = await file_of(kit, scene, "image")
         good(await scene.execute_generate_image(H, new_take=True))
         good(await scene.execute_generate_video(H))
@@ -162,9 +150,7 @@ async def test_a_file_in_use_that_is_gone_is_fetched_again_and_what_is_not_in_us
 async def test_behind_a_closed_gate_nothing_is_fetched_in_spare_time(
     kit: FlowKit, provider: FakeProvider, gate: Gate
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     _, picture = await file_of(kit, scene, "image")
     picture.unlink()
     upkeep, now = upkeep_of(kit, provider, kit.clock), kit.clock.now()
@@ -183,9 +169,7 @@ async def test_behind_a_closed_gate_nothing_is_fetched_in_spare_time(
 async def test_a_gate_that_closes_while_files_are_fetched_ends_it(
     kit: FlowKit, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     good(await scene.execute_generate_video(H))
     files = [(await file_of(kit, scene, stage))[1] for stage in ("image", "video")]
     for file in files:
@@ -205,9 +189,7 @@ async def test_a_gate_that_closes_while_files_are_fetched_ends_it(
 async def test_a_missing_file_that_two_need_at_once_is_fetched_once(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     asset, picture = await file_of(kit, scene, "image")
     picture.unlink()
     shop = workshop_of(kit, provider, kit.clock)
@@ -224,9 +206,7 @@ async def scene_slots(kit: FlowKit, scene: Scene) -> dict[str, str]:
 async def test_a_film_whose_clip_is_gone_is_joined_all_the_same(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     good(await scene.execute_generate_video(H))
     asset, clip = await file_of(kit, scene, "video")
     clip.unlink()
@@ -238,9 +218,7 @@ async def test_a_film_whose_clip_is_gone_is_joined_all_the_same(
 async def test_a_film_that_needs_a_lost_clip_asks_flow_only_where_it_may_be_read(
     kit: FlowKit, provider: FakeProvider, gate: Gate, asked: bool
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     good(await scene.execute_generate_video(H))
     _, clip = await file_of(kit, scene, "video")
     clip.unlink()
@@ -258,9 +236,7 @@ async def test_a_film_that_needs_a_lost_clip_asks_flow_only_where_it_may_be_read
 async def test_what_nobody_has_any_more_is_named_with_what_to_do(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     good(await scene.execute_generate_video(H))
     asset, clip = await file_of(kit, scene, "video")
     clip.unlink()
@@ -283,9 +259,7 @@ def flip_a_bit(clip: Path) -> bytes:
 async def test_a_clip_with_a_flipped_bit_is_fetched_again_before_it_is_joined(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     good(await scene.execute_generate_video(H))
     asset, clip = await file_of(kit, scene, "video")
     flipped = flip_a_bit(clip)
@@ -299,9 +273,7 @@ async def test_a_clip_with_a_flipped_bit_is_fetched_again_before_it_is_joined(
 async def test_a_clip_with_a_flipped_bit_that_nobody_has_is_named_and_gives_no_film(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     good(await scene.execute_generate_video(H))
     asset, clip = await file_of(kit, scene, "video")
     flip_a_bit(clip)
@@ -315,9 +287,7 @@ async def test_a_clip_with_a_flipped_bit_that_nobody_has_is_named_and_gives_no_f
 async def test_a_picture_to_be_handed_over_is_fetched_again_first(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    await account_seen(kit)
-    scene = await scene_of(kit)
-    good(await scene.execute_generate_image(H))
+    scene = await with_image(kit)
     _, picture = await file_of(kit, scene, "image")
     async with (
         kit.db.transaction() as tx
