@@ -12,13 +12,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from types import FrameType
 
 from flowkit_mcp.config import Settings
 from flowkit_mcp.errors import FlowKitError
 from flowkit_mcp.server import logs
 
-_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
+_NUMBERS = [
+    getattr(signal, name)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+]
 
 
 def run(settings: Settings) -> None:
@@ -28,7 +31,7 @@ def run(settings: Settings) -> None:
     """
     logs.start(settings)
     hang_up = _pump_stdin()
-    _on_signals(hang_up)
+    _heed_signals(hang_up)
     gc.disable()  # 7 % quicker to import without (mcp.md §6)
     # late: half a second of imports, in which signals are heeded already
     from flowkit_mcp.server.curtain import build
@@ -42,6 +45,8 @@ def run(settings: Settings) -> None:
         _mute_stdout()  # the client is gone: the same as a hang-up, not a crash
     except* FlowKitError as group:
         refused = _first(group)
+    finally:
+        _ignore_signals()
     if refused is not None:
         raise refused
 
@@ -59,18 +64,16 @@ def _mute_stdout() -> None:
 
 
 def _pump_stdin() -> Callable[[], None]:
-    """Put a pipe in front of stdin; the function returned ends it, once or several times."""
+    """Put a pipe in front of stdin; the function returned ends it, once or several times, whatever is going on."""
     real = os.dup(0)
     out, into = os.pipe()
     os.dup2(out, 0, inheritable=False)
     os.close(out)
-    lock = threading.Lock()
-    open_ends = [into]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
 
     def hang_up() -> None:
-        with lock:
-            while open_ends:
-                os.close(open_ends.pop())
+        # Not closed: the number would go to the next file that is opened, and the pump may still write to it.
+        os.dup2(nowhere, into, inheritable=False)
 
     def pump() -> None:
         with contextlib.suppress(OSError):  # either end has gone: that is the end
@@ -84,12 +87,12 @@ def _pump_stdin() -> Callable[[], None]:
     return hang_up
 
 
-def _on_signals(hang_up: Callable[[], None]) -> None:
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        # The lock may be held by the interrupted thread: never take it here.
-        threading.Thread(target=hang_up, daemon=True, name="hang-up").start()
+def _heed_signals(hang_up: Callable[[], None]) -> None:
+    for number in _NUMBERS:
+        signal.signal(number, lambda *_: hang_up())
 
-    for name in _SIGNALS:
-        number = getattr(signal, name, None)
-        if number is not None:
-            signal.signal(number, handle)
+
+def _ignore_signals() -> None:
+    """The interpreter forgets handlers as it ends; another signal would then kill what ends in good order."""
+    for number in _NUMBERS:
+        signal.signal(number, signal.SIG_IGN)

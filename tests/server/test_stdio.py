@@ -166,9 +166,16 @@ async def a_job_that_waits(library: Path) -> int:
     return started["jobs"][0]["job"]
 
 
+#: One more signal, from whoever is impatient still, when the interpreter is about to be gone.
+LATE = (
+    "import gc, os; gc.freeze = int; late = type('Late', (), "
+    "{'__del__': lambda self, kill=os.kill, own=os.getpid(): kill(own, 15)})()"
+)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 async def test_impatient_clients_send_several_signals(tmp_path: Path) -> None:
-    async with serving(tmp_path) as wire:
+    async with serving(tmp_path, LATE) as wire:
         await wire.greet()
         for name in ("SIGINT", "SIGTERM", "SIGINT"):
             wire.process.send_signal(getattr(signal, name))
