@@ -7,6 +7,7 @@ kept as files; nothing ever leaves the machine. Answers have the shapes of Googl
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import secrets
@@ -51,7 +52,7 @@ Fault = Literal[
     "drop_half",  # it ends in the middle; half of them are kept
     "drop_reply",  # all is done, and the answer is lost
     "half_reply",  # … and half of it comes
-    "slow_reply",  # … and the answer takes its time
+    "slow_reply",  # … and the answer takes its time, or comes with `heal`
     "partial",  # only part of the chunk is kept, 308
     "slow",
 ]
@@ -96,6 +97,7 @@ class LocalYouTube:
         #: How many looks at a video's state come before it is processed.
         self.processing_looks = 1
         self.slow_s = 0.2
+        self._healed = asyncio.Event()
         #: Called with the step's name before anything happens: `open`, `chunk`, `status`, `thumbnail` …, and with
         #: `answer` when a session is open, a film has arrived or is in a playlist, and nobody has been told.
         self.before: Callable[[str], None] = lambda step: None
@@ -132,8 +134,10 @@ class LocalYouTube:
             self._faults.append((at, kind))
 
     def heal(self) -> None:
-        """No ordered fault is left."""
+        """No ordered fault is left, and answers that take their time are given."""
         self._faults.clear()
+        self._healed.set()
+        self._healed = asyncio.Event()
 
     @property
     def received(self) -> int:
@@ -246,7 +250,9 @@ class LocalYouTube:
         """All is done, and only the answer is left to go wrong."""
         self.before("answer")
         if fault == "slow_reply":
-            await asyncio.sleep(self.slow_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.slow_s):
+                    await self._healed.wait()
         if fault == "drop_reply":
             await self._cut(request)
         if fault != "half_reply":

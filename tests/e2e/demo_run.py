@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -44,11 +45,11 @@ class DemoRun:
         )
 
     def until(self, words: str) -> str:
-        """Read its progress up to the line that holds these words."""
+        """Read its progress up to the line in which this pattern is found."""
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.said.append(line.rstrip())
-            if words in line:
+            if re.search(words, line):
                 return line
         raise AssertionError(f"it never said {words!r}:\n" + "\n".join(self.said))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,8 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]  # up to three whole demos, on a busy machine
 
+#: Said while clips are made; a slow look may come when some are there already.
+CLIPS = r"Clips: [0-5] of 6"
 SIZES = {"HORIZONTAL": (1280, 720), "VERTICAL": (720, 1280)}
 
 
@@ -142,8 +146,10 @@ def test_a_second_run_makes_another_film_with_the_same_cast(
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and /proc")
 def test_a_server_killed_while_clips_are_made_costs_nothing_twice(tmp_path: Path) -> None:
     run = DemoRun(tmp_path / "film", cwd=tmp_path)
-    run.until("Clips: 0 of 6")
-    subprocess.run(["kill", "-9", str(run.server())], check=True)
+    run.until("Cast and location")
+    server = run.server()
+    run.until(CLIPS)
+    os.kill(server, signal.SIGKILL)
     report = run.end()
     assert run.process.returncode == 0, "\n".join(run.said)
     assert report["server_restarts"] == 1
@@ -155,14 +161,14 @@ def test_a_server_killed_while_clips_are_made_costs_nothing_twice(tmp_path: Path
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 and /proc")
 def test_a_killed_and_an_interrupted_demo_are_finished_by_the_next(tmp_path: Path) -> None:
     killed = DemoRun(tmp_path / "film", cwd=tmp_path)
-    killed.until("Clips: 0 of 6")
+    killed.until(CLIPS)
     family = children(killed.process.pid)
     assert family
     killed.kill()
 
     stopped = DemoRun(tmp_path / "film", cwd=tmp_path)
     stopped.until("There is an unfinished film here")
-    stopped.until("Under way from before")
+    stopped.until(r"Under way from before|\[\d/7\]")  # Flow may have made all of them meanwhile
     family += children(stopped.process.pid)
     interrupt(stopped.process)
     assert stopped.end() == {}

@@ -89,7 +89,9 @@ async def draw_somebody(client: Client) -> None:
     cast = [{"name": "Ada", "description": "a fox in a blue coat"}]
     await call(client, "add_character", project="Shared", characters=cast)
     started = await call(client, "generate_image", project="Shared", characters=["Ada"])
-    ended = await call(client, "wait", jobs=[started["jobs"][0]["job"]])
+    job = started["jobs"][0]["job"]
+    while not (ended := await call(client, "wait", jobs=[job]))["done"]:
+        pass
     assert ended["jobs"][0]["state"] == "succeeded", ended
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from flowkit_mcp.cli.ports import free_ports
+
 pytestmark = pytest.mark.e2e
 
 #: Stands for the person's browser: notes what it is to open.
@@ -24,8 +26,7 @@ Path(sys.argv[1]).write_text(sys.argv[2], encoding="utf-8")
 def test_it_opens_the_browser_on_a_link_that_works_and_ends_in_good_order(tmp_path: Path) -> None:
     script, noted = tmp_path / "browser.py", tmp_path / "opened"
     script.write_text(BROWSER, encoding="utf-8")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     command = [
         sys.executable,
         "-m",

@@ -85,18 +85,19 @@ async def test_small_sums_pass_unasked_if_the_person_set_so(
         assert len(talk.person.questions) == 1  # 24 in all, though each costs 12
 
 
-async def set_balance(kit: FlowKit, credits: int) -> None:
-    account = await kit.account()
+async def set_balance(talk: Talk, credits: int) -> None:
+    """At once, and for whoever reads the account after this."""
+    talk.provider.credits = credits + talk.provider.charged
+    account, kit = await talk.provider.account(), talk.kit
     async with kit.db.transaction() as tx:
-        poorer = account.model_copy(update={"credits": credits})
-        await operations.set_account(tx, "flow", poorer, kit.clock.now())
+        await operations.set_account(tx, "flow", account, kit.clock.now())
 
 
 async def test_a_changed_balance_does_not_reword_an_open_question(talk: Talk) -> None:
     """A client of 2026-07-28 asks by calling again; the answer counts for the words that were shown."""
     await talk.production(scenes=1)
     await talk.images()
-    talk.person.meanwhile = partial(set_balance, talk.kit, 500)
+    talk.person.meanwhile = partial(set_balance, talk, 500)
     started = await talk.do("generate_video", video="Film", scenes=[1])
     assert len(started["jobs"]) == 1
     assert len(talk.person.questions) == 1
@@ -105,7 +106,7 @@ async def test_a_changed_balance_does_not_reword_an_open_question(talk: Talk) ->
 async def test_a_price_beyond_the_balance_is_pointed_out(talk: Talk) -> None:
     await talk.production(scenes=1)
     await talk.images()
-    await set_balance(talk.kit, 11)
+    await set_balance(talk, 11)
     talk.person.answer = "decline"
     await talk.fail("generate_video", video="Film", scenes=[1])
     assert talk.person.questions[0].endswith("balance 11, tier PRO. This is more than the balance.")

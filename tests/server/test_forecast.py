@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from talk import Talk
@@ -28,6 +30,17 @@ async def as_if_clips_took(talk: Talk, seconds: int) -> None:
             "UPDATE operation SET intended_at = (SELECT finished_at FROM job WHERE id = job_id) - :ms",
             ms=1000 * seconds,
         )
+
+
+async def waited(talk: Talk, told: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What `wait` answers once it tells this."""
+    while not told(answer := await talk.do("wait", max_wait_s=0.2)):
+        assert not answer["done"]
+    return answer
+
+
+def held_up(answer: dict[str, Any]) -> bool:
+    return "held_up" in answer
 
 
 async def test_status_wait_and_list_jobs_say_when_it_is_done_as_long_as_clips_took_so_far(
@@ -63,7 +76,7 @@ async def test_nothing_is_promised_while_only_a_person_can_let_it_go_on(talk: Ta
     await talk.images()
     talk.provider.script = [HumanCheckRequired("unusual activity")]
     await talk.do("generate_video", video="Film", missing=True)
-    told = await talk.do("wait", max_wait_s=1)
+    told = await waited(talk, held_up)
     assert told["held_up"].startswith("paused: unusual activity")
     assert "left" not in told
     assert all("left" not in line for line in told["jobs"])
@@ -109,7 +122,7 @@ async def test_how_long_a_pause_lasts_is_told_where_people_look(talk: Talk) -> N
     await talk.images()
     talk.provider.script = [RateLimited("slower", retry_after_s=300)]
     await talk.do("generate_video", video="Film", missing=True)
-    told = await talk.do("wait", max_wait_s=1)
+    told = await waited(talk, held_up)
     assert told["held_up"].endswith("It opens about 5 min from now.")
     assert (await talk.do("status"))["next"].startswith("It opens by itself in about 5 min")
 
@@ -118,8 +131,8 @@ async def test_a_model_without_quota_is_named_by_status(talk: Talk) -> None:
     await talk.production(scenes=1)
     talk.provider.script = [QuotaUsedUp("the daily quota is used up")]
     await talk.do("generate_image", video="Film", scenes=[1])
-    told = await talk.do("wait", max_wait_s=1)
-    assert told["left"] == "about 24 h" and "held_up" not in told
+    told = await waited(talk, lambda answer: answer.get("left") == "about 24 h")
+    assert not held_up(told)
     status = await talk.do("status")
     assert status["ready"]
     assert "the daily quota of PIC is used up, 1 job(s) wait for it, about 24 h" in status["what"]
