@@ -385,9 +385,7 @@ class FlowKit:
         """The account and its catalogue as last seen by the leader. Raises NotConnected."""
         state = await self.provider_state()
         if state is None or state.account is None:
-            browser = (await self.status()).browser
-            what = "" if browser.fine else f": {browser.what}"
-            raise NotConnected(f"no Flow account has been seen yet{what}", hint=browser.next)
+            raise (await self.status()).browser.no_account()
         return state.account
 
     async def ready(self, timeout: float = 60) -> Account:

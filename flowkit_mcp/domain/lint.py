@@ -18,6 +18,8 @@ from flowkit_mcp.domain.subclips import subclips
 
 Severity = Literal["error", "warning"]
 SLACK_S = 0.05
+#: What Google says that Veo reads of a prompt; what Flow itself refuses as too long nobody has measured.
+READ_TOKENS = 1024
 
 
 class ScenePlan(BaseModel):
@@ -76,6 +78,7 @@ def _scene(scene: ScenePlan, known: Sequence[str]) -> Iterator[Finding]:
     yield from _timing(scene)
     yield from _speech(scene)
     yield from _wording(scene)
+    yield from _length(scene)
 
 
 def _references(scene: ScenePlan) -> Iterator[Finding]:
@@ -209,6 +212,24 @@ def _wording(scene: ScenePlan) -> Iterator[Finding]:
                 f"{found!r} reads like {what}; Flow may refuse it ({reason})",
                 "Say what is seen in other words; a refusal costs nothing.",
             )
+
+
+def _length(scene: ScenePlan) -> Iterator[Finding]:
+    longest = max((scene.prompt, scene.image_prompt or ""), key=_tokens)
+    if _tokens(longest) > READ_TOKENS:
+        yield _finding(
+            "warning",
+            "LONG_PROMPT",
+            scene.number,
+            f"a prompt of {len(longest)} letters is about {_tokens(longest):.0f} tokens; clips are made of the first "
+            f"{READ_TOKENS} or so",
+            "Say what is seen and heard in a few sentences, or split the scene.",
+        )
+
+
+def _tokens(text: str) -> float:
+    """About: four letters of an alphabet, or one sign that stands for a word or syllable."""
+    return sum(0.25 if letter < "\u2e80" else 1.0 for letter in text)
 
 
 def _finding(

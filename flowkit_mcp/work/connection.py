@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from flowkit_mcp.bridge.pairing import PairingBook
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import BrowserSeen, Checks, ProviderState
-from flowkit_mcp.errors import InvalidSetting
+from flowkit_mcp.errors import InvalidSetting, NotConnected
 from flowkit_mcp.providers.flow.table import load
 from flowkit_mcp.store import operations
 from flowkit_mcp.store.database import Database
@@ -51,6 +51,11 @@ class Connection(BaseModel):
     @property
     def fine(self) -> bool:
         return self.state == "ready"
+
+    def no_account(self) -> NotConnected:
+        """What to say where no account has been seen yet."""
+        why = "" if self.fine else f": {self.what}"
+        return NotConnected(f"no Flow account has been seen yet{why}", hint=self.next)
 
 
 async def look(db: Database, clock: Clock, provider: str, timeout_s: float) -> None:

@@ -46,6 +46,8 @@ def test_a_video_without_scenes_is_an_error() -> None:
         ({"narration": "word " * 24}, "TOO_MANY_WORDS"),
         ({"prompt": "a naked man"}, "LIKELY_REFUSED"),
         ({"image_prompt": "Darth Vader at tea"}, "LIKELY_REFUSED"),
+        ({"prompt": "rain " * 2000}, "LONG_PROMPT"),
+        ({"prompt": "雨" * 1100, "image_prompt": "雨"}, "LONG_PROMPT"),
     ],
 )
 def test_each_flaw_is_found_once_with_its_scene_and_a_remedy(

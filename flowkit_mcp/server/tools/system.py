@@ -96,8 +96,7 @@ async def _verdict(
         )
     # Of one moment with what is told beside it: an account read meanwhile is for the next answer.
     if provider is None or provider.account is None:
-        what = "" if now.browser.fine else f": {now.browser.what}"
-        error = NotConnected(f"no Flow account has been seen yet{what}", hint=now.browser.next)
+        error = now.browser.no_account()
         return False, error.message, error.hint
     if provider.closed(kit.clock.now()):
         left_s = max(0.0, ((provider.resume_at or 0) - kit.clock.now()) / 1000)
