@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from npm_packages import npm
+
 from flowkit_mcp import __version__
 from flowkit_mcp.server.tools import ALL
 
@@ -44,23 +46,9 @@ def stage() -> Path:
     return STAGE
 
 
-def packer() -> Path:
-    """The format's own tool, installed once beside the checkout."""
-    home = ROOT / "build" / "mcpb-tool"
-    binary = home / "node_modules" / ".bin" / "mcpb"
-    if not binary.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            sys.exit("npm is missing: install Node.js")
-        home.mkdir(parents=True, exist_ok=True)
-        quiet = ["--silent", "--no-audit", "--no-fund", "--prefix", str(home)]
-        subprocess.run([npm, "install", *quiet, TOOL], check=True, timeout=300)
-    return binary
-
-
 def bundle() -> Path:
     """Validated, packed, and where it lies."""
-    folder, tool = stage(), packer()
+    folder, tool = stage(), npm("mcpb", TOOL) / ".bin" / "mcpb"  # the format's own
     subprocess.run([tool, "validate", folder / "manifest.json"], check=True, timeout=120)
     out = ROOT / "dist" / f"flowkit-mcp-{__version__}.mcpb"
     out.parent.mkdir(exist_ok=True)

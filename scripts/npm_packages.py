@@ -6,11 +6,14 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
-BUILD = Path(__file__).parents[2] / "build"
+BUILD = Path(__file__).parents[1] / "build"
 NODE = "node@22.23.3"  # newer than what Debian has
+PAUSE_S = 10
 
 
 def npm(folder: str, *packages: str) -> Path:
@@ -18,13 +21,21 @@ def npm(folder: str, *packages: str) -> Path:
     home = BUILD / f"{folder}-{'-'.join(p.rpartition('@')[2] for p in packages)}"
     if not home.is_dir():
         binary = shutil.which("npm")
-        assert binary is not None, "npm is missing; .ci/run installs it"
+        if binary is None:
+            sys.exit("npm is missing: install Node.js")
         BUILD.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=BUILD) as work:
             new = Path(work) / "new"
             new.mkdir()
-            quiet = ["--silent", "--no-audit", "--no-fund", "--prefix", str(new)]
-            subprocess.run([binary, "install", *quiet, *packages], check=True, timeout=300)
+            _download([binary, "install", "--no-audit", "--no-fund", "--prefix", new, *packages])
             with contextlib.suppress(OSError):  # somebody else was quicker
                 os.rename(new, home)
     return home / "node_modules"
+
+
+def _download(command: list[str | Path]) -> None:
+    """Once more if it fails: npm itself gives up at once on a name that is not resolved just then."""
+    quiet = [*command, "--silent"]
+    if subprocess.run(quiet, check=False, timeout=150).returncode != 0:
+        time.sleep(PAUSE_S)
+        subprocess.run(command, check=True, timeout=150)  # aloud: it is read if it fails again
