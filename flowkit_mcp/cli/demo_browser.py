@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from flowkit_mcp.simulator.site import Site
 READY_S = 20.0
 LOOK_EVERY_S = 0.1
 SHOT_EVERY_S = 15.0
+PICTURE_TRIES = 20
 
 log = logging.getLogger("flowkit.demo")
 
@@ -137,10 +139,17 @@ async def _shoot(chromium: Chromium, folder: Path, name: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for what, target in (("flow", chromium.flow), ("panel", chromium.panel)):
-            picture = await chromium.devtools.screenshot(target)
-            (folder / f"{what}-{name}.png").write_bytes(picture)
+            (folder / f"{what}-{name}.png").write_bytes(await _picture(chromium, target))
     except (BrowserGone, DevToolsRefused) as error:  # closed by a person; the film matters more
         log.warning("no screenshot: %r", error)
+
+
+async def _picture(chromium: Chromium, target: str) -> bytes:
+    for _ in range(PICTURE_TRIES):
+        with contextlib.suppress(DevToolsRefused):  # between two pages there is nothing to be seen
+            return await chromium.devtools.screenshot(target)
+        await asyncio.sleep(LOOK_EVERY_S)
+    return await chromium.devtools.screenshot(target)
 
 
 async def _limited(work: Coroutine[Any, Any, None], words: str) -> None:

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import av
 
 LIMIT_S = 540
+PATIENCE_S = 60.0
 
 
 def environment(**given: str) -> dict[str, str]:
@@ -93,6 +95,14 @@ def alive(pid: int) -> bool:
     return (
         not state.exists() or state.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
     )
+
+
+def all_ended(pids: list[int]) -> bool:
+    """Whether they end; a killed process of a busy machine is there for a moment yet."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until and any(alive(pid) for pid in pids):
+        time.sleep(0.1)
+    return not any(alive(pid) for pid in pids)
 
 
 def children(pid: int) -> list[int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_run import Books, Clip, DemoRun, alive, children, environment, flowkit, interrupt
+from demo_run import Books, Clip, DemoRun, all_ended, children, environment, flowkit, interrupt
 from PIL import Image
 
 pytestmark = [
@@ -174,7 +174,7 @@ def test_a_killed_and_an_interrupted_demo_are_finished_by_the_next(tmp_path: Pat
     assert stopped.end() == {}
     assert stopped.process.returncode == 130
     assert "pays nothing twice" in stopped.said[-1]
-    assert not [pid for pid in family if alive(pid)]
+    assert all_ended(family)
 
     last = DemoRun(tmp_path / "film", cwd=tmp_path)
     report = last.end()

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from demo_run import Books, Clip, DemoRun, alive, children, environment, flowkit, interrupt
+from demo_run import Books, Clip, DemoRun, all_ended, children, environment, flowkit, interrupt
 
 from flowkit_mcp.simulator.chromium_find import NoChromium, find_chromium
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 PROFILE = "--user-data-dir="
-PATIENCE_S = 60.0
 
 
 @pytest.mark.parametrize("lane", ["batchexecute", "labs"])
@@ -53,10 +51,7 @@ def test_nothing_of_the_browser_outlives_the_demo(tmp_path: Path, how: str) -> N
     else:
         run.process.kill()
         run.process.communicate()
-        until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until and any(alive(pid) for pid in family):
-            time.sleep(0.1)
-    assert not [pid for pid in family if alive(pid)]
+    assert all_ended(family)
     assert not profile.parent.exists()
 
 
