@@ -12,6 +12,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from types import FrameType
 
 from flowkit_mcp.config import Settings
 from flowkit_mcp.errors import FlowKitError
@@ -88,8 +89,11 @@ def _pump_stdin() -> Callable[[], None]:
 
 
 def _heed_signals(hang_up: Callable[[], None]) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        hang_up()
+
     for number in _NUMBERS:
-        signal.signal(number, lambda *_: hang_up())
+        signal.signal(number, handle)
 
 
 def _ignore_signals() -> None:

@@ -24,8 +24,10 @@ async def test_a_clip_goes_through_its_states_in_order(tmp_path: Path) -> None:
     renderer = FakeRenderer()
     renderer.hold = asyncio.Event()
     seen: list[Any] = []
-    async with simulator(tmp_path, renderer=renderer, pace=0.05) as (_, tab):
-        media = await tab.clip_id()
+    async with simulator(tmp_path, renderer=renderer, pace=0.05) as (sim, tab):
+        sim.switch(url_delay_s=10_000)
+        record = (await tab.clip())[3][0]
+        media, begun = record[0], record[5][8]
 
         async def look_until(condition: Any) -> None:
             async with asyncio.timeout(60):
@@ -44,8 +46,7 @@ async def test_a_clip_goes_through_its_states_in_order(tmp_path: Path) -> None:
         await look_until(lambda look: look[0] == 3)
         record = await tab.rpc("as29s", [media])
         assert record[7][0][8] is None, "done, and the address is not there yet"
-        assert (await tab.published(media))[7][0][8]
-    assert seen[0] == (6, False, False)
+    assert begun == [6] and seen[0][2] is False
     assert seen[-1] == (3, True, True)
     assert (2, True, False) in seen
     states = [state for state, _, _ in seen]
@@ -62,7 +63,7 @@ async def test_a_stuck_clip_is_charged_and_never_starts(tmp_path: Path) -> None:
 
 async def test_a_slow_clip_is_overtaken(tmp_path: Path) -> None:
     async with simulator(tmp_path) as (_, tab):
-        slow, other = await tab.clip_id("[[slow=900]]"), await tab.clip_id()
+        slow, other = await tab.clip_id("[[slow=9000]]"), await tab.clip_id()
         await tab.published(other)
         _, credits, records = await tab.poll(slow, other)
         assert [record[0] for record in records] == [slow, other]
