@@ -287,7 +287,7 @@ wake();
 async function start() {
   // Where a content script could run, it could read local storage otherwise.
   await chrome.storage.local.setAccessLevel({ accessLevel: "TRUSTED_CONTEXTS" }).catch(() => {});
-  await Promise.all([settings.open(), journal.open(), log.open()]);
+  await Promise.all([settings.open(), journal.open(), log.open(), link.open().catch(() => {})]);
   flow.tabs.memory.account = settings.account;
   flow.tabs.memory.simulated = settings.simulated;
   // A tab that sleeps must not keep us from FlowKit for long.

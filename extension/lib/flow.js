@@ -66,7 +66,7 @@ export class Flow {
         ? callInLabs(call, row, page, limitMs, tools)
         : callInBatchexecute(call, page, limitMs, tools),
     );
-    // Not before this call is over: of several that are refused at once each would wait for the others.
+    // Not before this call is over: it would be in its own way.
     const answer = await made.finally(() => doubted && this.tabs.doubt(page).catch(() => {}));
     if (call.name === "account.credits") this.#readBalance(row.lane, answer.body, page.seen.account);
     return answer;

@@ -59,6 +59,13 @@ export class Link {
     return this.#up !== null;
   }
 
+  /** Whether this profile is paired, for a panel that opens before the first attempt. */
+  async open() {
+    const { paired, pending } = await this.#keys.read();
+    const known = pending ?? paired;
+    if (known) this.#show("connecting", known.port, "", "");
+  }
+
   /** @param {object} message What does not get through is asked for after the next handshake. */
   send(message) {
     if (this.#up?.readyState === WebSocket.OPEN) this.#up.send(JSON.stringify(message));

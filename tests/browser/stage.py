@@ -114,6 +114,13 @@ class Stage:
         async with asyncio.timeout(PATIENCE_S):
             return await Job(self.kit, job).result()
 
+    async def said(self, job: int, words: str) -> None:
+        """Until a job says so of itself."""
+        async with asyncio.timeout(PATIENCE_S):
+            version = await self.kit.db.version()
+            while words not in ((await self.kit.job(job)).message or ""):
+                version = await self.kit.db.changed(version, 5)
+
     async def ended(self, job: int) -> OperationState:
         """What the paid call of a job came to."""
         async with asyncio.timeout(PATIENCE_S):
@@ -125,7 +132,7 @@ class Stage:
         return ops[-1].state
 
     async def stopped(self, job: int) -> None:
-        """Until the call of a job was refused, or Flow's page is there and seen not to be ready for one."""
+        """Until the call of a job was refused, or Flow is seen not to be ready for one, be it for a moment."""
         async with asyncio.timeout(PATIENCE_S):
             version = await self.kit.db.version()
             while True:
@@ -136,8 +143,7 @@ class Stage:
                 state = await self.kit.provider_state()
                 assert state is not None
                 seen = browser(state)
-                there = seen is not None and seen.tab == "ready"
-                if state.gate is not Gate.OPEN or (there and not seen.signed_in):
+                if state.gate is not Gate.OPEN or (seen is not None and not seen.signed_in):
                     return
                 version = await self.kit.db.changed(version, 5)
 

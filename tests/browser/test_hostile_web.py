@@ -247,10 +247,16 @@ async def test_a_program_that_squats_on_the_port_learns_nothing_and_commands_not
             lambda state: state.checks is not None and state.checks.self_check is not None
         )
         await at.stop_server()  # with nothing more to ask Flow of its own accord
+        panel = await at.browser.panel()
+        again = panel.get_by_role("button", name="Reconnect now")
+        await expect(again).to_be_visible()
+        await expect(panel.locator("#call-list > li")).to_have_count(
+            0
+        )  # what was under way is over
         squatter = Squatter(answer)
         before = len([one for one in at.site.requests if "batchexecute" in one.url])
         async with serve(squatter.serve, "127.0.0.1", at.settings.port):
-            panel = await at.browser.panel()
+            await again.click()
             await asyncio.wait_for(squatter.closed.wait(), 60)
             await expect(panel.locator("#slate")).to_have_attribute("data-tone", "bad")
         assert {one["type"] for one in squatter.heard} == {"hello"}
@@ -261,7 +267,7 @@ async def test_a_program_that_squats_on_the_port_learns_nothing_and_commands_not
         after = len([one for one in at.site.requests if "batchexecute" in one.url])
         assert after == before
         await at.start_server()
-        await panel.get_by_role("button", name="Reconnect now").click()
+        await again.click()
         await expect(panel.locator("#headline")).to_have_text("Connected to FlowKit")
 
 
@@ -305,7 +311,8 @@ async def test_a_poisoned_page_stops_a_paid_call_before_it_is_sent_and_a_clean_o
         await reload(at.tab)
         sent = at.hold("rpcids=YhhmEf")
         job = await at.order_clip()
-        await at.stopped(job)
+        # Values that cannot be read may stop a call before it is made; without a token it is made and refused.
+        await (at.stopped(job) if script.startswith("values") else at.ended(job))
         assert not sent.reached.is_set()
         assert not at.sim.ledger()
         at.site.hostile = None

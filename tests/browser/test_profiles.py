@@ -40,6 +40,7 @@ async def test_profiles_go_by_the_names_that_the_person_gives_and_are_revoked_al
         first_panel = await at.browser.panel()
         await rename(first_panel, "Studio")
         await expect(first_panel.locator("#profile")).to_have_text("Studio")
+        await at.told(lambda seen: named(seen) == ("Studio", []))  # it is back, and the first
         second_panel = await second.pair(at.new_code())
         await rename(second_panel, "Travel")
         headline = second_panel.locator("#headline")

@@ -56,12 +56,16 @@ beforeEach(() => {
 });
 afterEach(() => delete globalThis.WebSocket);
 
-/** A profile that has paired before says hello, and the server has not answered yet. */
-async function greeting() {
+/** A profile that has paired before. */
+async function paired() {
   const keys = new Keys();
   const key = await profileKey(new Uint8Array(32).fill(7), INSTANCE);
   keys.kept.paired = { key, port: PORT, generation: 3, unsure: false };
-  const link = new Link(keys, {
+  return { keys, key, link: linkOf(keys) };
+}
+
+function linkOf(keys) {
+  return new Link(keys, {
     instance: () => INSTANCE,
     about: () => ({ version: "1", label: "l", flow: { tab: "none", signed_in: false, simulated: false, page_loads: 0 }, journal: {} }),
     message: async () => {},
@@ -69,10 +73,24 @@ async function greeting() {
     otherKind: () => false,
     changed() {},
   });
+}
+
+/** It says hello, and the server has not answered yet. */
+async function greeting() {
+  const { keys, key, link } = await paired();
   link.connect();
   await until(() => sockets[0]?.sent.length === 1);
   return { link, keys, answer: await challenge(sockets[0].sent[0], key) };
 }
+
+test("a paired profile is not called unpaired before its first attempt to connect", async () => {
+  const { link } = await paired();
+  await link.open();
+  assert.equal(link.view.state, "connecting");
+  const other = linkOf(new Keys());
+  await other.open();
+  assert.equal(other.view.state, "unpaired");
+});
 
 test("unpaired in the middle of a handshake, the profile stays unpaired", async () => {
   const { link, keys, answer } = await greeting();

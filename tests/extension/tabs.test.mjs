@@ -266,7 +266,7 @@ async function refusing(t) {
     callBatchexecute() {
       const answer = gate();
       answers.push(answer);
-      return answer.passed.then(() => SIGNED_OUT);
+      return answer.passed.then((told) => told ?? SIGNED_OUT);
     },
   };
   const perform = (id) => {
@@ -293,6 +293,19 @@ test("of calls that are refused at once one loads the page anew, when none is un
   await pass(t, calls);
   assert.deepEqual(reloaded, ["d1"]);
   assert.equal(flow.tabs.words.state, "ready");
+});
+
+test("a page in which another call is still under way is loaded anew when that one is over", async (t) => {
+  const { perform, answers, refuse } = await refusing(t);
+  const [refused, other] = [perform("a"), perform("b")];
+  await until(() => answers.length === 2);
+  await refuse(answers[0]);
+  await pass(t, refused);
+  assert.deepEqual(reloaded, []);
+  answers[1].open({ ...SIGNED_OUT, status: 200 });
+  await other;
+  await until(() => reloaded.length > 0);
+  assert.deepEqual(reloaded, ["d1"]);
 });
 
 test("no new call begins in a page that is about to be loaded anew", async (t) => {
