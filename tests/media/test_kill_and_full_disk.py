@@ -120,16 +120,18 @@ def test_the_encoder_of_a_killed_server_ends_with_it(ffmpeg, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes as Linux does")
-async def test_encoders_let_everything_else_go_first(ffmpeg):
+async def test_encoders_let_everything_else_go_first(ffmpeg, tmp_path):
+    mark = f"comment={tmp_path.name}-{os.getpid()}"
     found = asyncio.get_running_loop().create_future()
 
     def look(share):
         if not found.done():
-            (pid,) = running("size=62x62")
+            (pid,) = running(mark)
             threads = [int(one.name) for one in Path(f"/proc/{pid}/task").iterdir()]
             found.set_result({os.getpriority(os.PRIO_PROCESS, thread) for thread in threads})
 
-    argv = [str(ffmpeg), "-re", "-f", "lavfi", "-i", "testsrc2=size=62x62", "-f", "null", "-"]
+    argv = [str(ffmpeg), "-re", "-f", "lavfi", "-i", "testsrc2=size=64x64", "-metadata", mark]
+    argv += ["-f", "null", "-"]
     endless = asyncio.create_task(run_ffmpeg(argv, frames=10**9, progress=look))
     await asyncio.wait({endless, found}, return_when="FIRST_COMPLETED")
     endless.cancel()
