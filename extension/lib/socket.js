@@ -240,8 +240,8 @@ export class Link {
         "Codes work once and for ten minutes: run flowkit-mcp pair again and paste the new one.");
       return;
     }
-    if (refused.code === CLOSE.NOT_PROVED && unsure) this.#asPairing = !this.#asPairing;
-    else this.#backoff.slow();
+    if (refused.code !== CLOSE.NOT_PROVED || !unsure) this.#backoff.slow();
+    else if ((this.#asPairing = !this.#asPairing)) return; // the other way to say hello is still to be tried
     this.#show(refused.code === CLOSE.REPLACED ? "standby" : "refused", port, refused.message, refused.nextStep);
   }
 

@@ -17,7 +17,7 @@ const TIMES = {
 let state = null;
 let heardAt = null;
 let pairingWanted = false;
-let linkBefore = null; // the link as it was when a code was sent, while nothing has come of it yet
+let linkBefore = null; // the link as it was when a code was sent, while it may still come to something
 let alive = false;
 let hush = 0;
 
@@ -109,22 +109,26 @@ function codeError(text) {
   else $("code").removeAttribute("aria-invalid");
 }
 
-function pairingFrom(before) {
+function pairingFrom(before, busy = before !== null) {
   linkBefore = before;
-  $("pair").disabled = before !== null;
-  setText($("pair"), before === null ? "Pair" : "Pairing…");
+  $("pair").disabled = busy;
+  setText($("pair"), busy ? "Pairing…" : "Pair");
 }
 
-/** Whether the code that was sent has just led to a link. */
+/** Whether the code that was sent has just led to a link, and the person is at no other part of the panel. */
 function pairingEnded() {
-  const waiting = linkBefore === null || state.link.state === "connecting";
-  if (waiting || JSON.stringify(state.link) === linkBefore) return false;
-  pairingFrom(null);
-  $("code").value = ""; // a secret stays on no screen longer than it must
-  if (state.link.state !== "connected") return false;
+  const now = JSON.stringify(state.link);
+  if (linkBefore === null || state.link.state === "connecting" || now === linkBefore) return false;
+  const paired = state.link.state === "connected";
+  // A secret stays on no screen longer than it must; one that is being typed instead is left alone.
+  if (paired || $("pair").disabled) $("code").value = "";
+  // Where nobody answers, the code is tried again by itself.
+  pairingFrom(state.link.state === "server_down" ? now : null, false);
+  if (!paired) return false;
   pairingWanted = false;
   say("Paired.");
-  return true;
+  const at = document.activeElement;
+  return at === document.body || $("pairing").contains(at);
 }
 
 // ---- the rest --------------------------------------------------------------------------------

@@ -57,10 +57,10 @@ beforeEach(() => {
 afterEach(() => delete globalThis.WebSocket);
 
 /** A profile that has paired before. */
-async function paired() {
+async function paired(unsure = false) {
   const keys = new Keys();
   const key = await profileKey(new Uint8Array(32).fill(7), INSTANCE);
-  keys.kept.paired = { key, port: PORT, generation: 3, unsure: false };
+  keys.kept.paired = { key, port: PORT, generation: 3, unsure };
   return { keys, key, link: linkOf(keys) };
 }
 
@@ -76,8 +76,8 @@ function linkOf(keys) {
 }
 
 /** It says hello, and the server has not answered yet. */
-async function greeting() {
-  const { keys, key, link } = await paired();
+async function greeting(unsure = false) {
+  const { keys, key, link } = await paired(unsure);
   link.connect();
   await until(() => sockets[0]?.sent.length === 1);
   return { link, keys, answer: await challenge(sockets[0].sent[0], key) };
@@ -121,6 +121,20 @@ test("a code pasted in the middle of a handshake is used, not forgotten", async 
   assert.equal(await pasted, true);
   await until(() => sockets.at(-1).sent[0]?.pairing === true);
   assert.ok(keys.kept.pending);
+  await link.unpair();
+  await until(() => link.view.state === "unpaired");
+});
+
+test("where it is not known whether the server took the code, both ways to say hello are tried before the person is told", async () => {
+  const { link } = await greeting(true);
+  const unknown = JSON.stringify({ type: "bye", code: "unpaired", message: "" });
+  assert.equal(sockets[0].sent[0].pairing, false);
+  sockets[0].hear(unknown);
+  await until(() => sockets[1]?.sent.length === 1);
+  assert.equal(link.view.state, "connecting");
+  assert.equal(sockets[1].sent[0].pairing, true);
+  sockets[1].hear(unknown);
+  await until(() => link.view.state === "refused");
   await link.unpair();
   await until(() => link.view.state === "unpaired");
 });

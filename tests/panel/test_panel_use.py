@@ -100,6 +100,29 @@ async def test_a_code_that_leads_nowhere_leaves_the_form_ready_and_empty(
     )
 
 
+async def test_the_form_closes_when_a_server_that_was_late_has_taken_the_code(
+    open_panel: OpenPanel,
+) -> None:
+    panel = await open_panel(FACES["refused"])
+    await button(panel, "Pair with a new code").click()
+    field = panel.page.get_by_label("Pairing code")
+    await field.fill(CODE)
+    await button(panel, "Pair").click()
+    await panel.tell(linked("connecting"))
+    await panel.tell(FACES["server-down"])
+    await expect(button(panel, "Pair")).to_be_enabled()
+    await expect(field).to_have_value("")
+    await field.fill("another")
+    await panel.tell(linked("connecting"))
+    await panel.tell(linked("server_down", since=1))
+    await expect(field).to_have_value("another")
+    await panel.tell(linked("connecting"))
+    await panel.tell(connected())
+    await expect(panel.page.locator("#pairing")).to_be_hidden()
+    await expect(field).to_have_value("")
+    await expect(panel.page.get_by_text("Paired.")).to_be_visible()
+
+
 async def test_a_paired_browser_can_be_paired_anew_or_left_as_it_is(open_panel: OpenPanel) -> None:
     panel = await open_panel(FACES["refused"])
     await button(panel, "Pair with a new code").click()
