@@ -46,7 +46,8 @@ class QuietChromium:
         self.panel = f"chrome-extension://{extension_id}/ui/panel.html"
         self._write = write
         self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        #: By number; with the session that a command belongs to.
+        self._waiting: dict[int, tuple[str | None, asyncio.Future[dict[str, Any]]]] = {}
 
     @classmethod
     @asynccontextmanager
@@ -104,7 +105,8 @@ class QuietChromium:
         message = {"id": number, "method": method, "params": params}
         if session is not None:
             message["sessionId"] = session
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting[number] = session, answer
         os.write(self._write, json.dumps(message).encode() + b"\0")
         told = await answer
         if "error" in told:
@@ -113,13 +115,21 @@ class QuietChromium:
 
     def heard(self, message: dict[str, Any]) -> None:
         if "id" in message:
-            answer = self._waiting.pop(message["id"], None)
-            if answer is not None:
-                answer.set_result(message)
+            self._answer(message["id"], message)
+        elif message["method"] == "Target.detachedFromTarget":
+            # What was asked of a page that is gone is not answered any more.
+            ended = message["params"]["sessionId"]
+            for number in [one for one, (session, _) in self._waiting.items() if session == ended]:
+                self._answer(number, {"error": "the page is gone"})
 
     def lost(self) -> None:
-        for answer in self._waiting.values():
-            answer.set_exception(ConnectionError("the browser has ended"))
+        for number in list(self._waiting):
+            self._answer(number, {"error": "the browser has ended"})
+
+    def _answer(self, number: int, told: dict[str, Any]) -> None:
+        _, answer = self._waiting.pop(number, (None, None))
+        if answer is not None and not answer.done():  # it is, where nobody waits any more
+            answer.set_result(told)
 
     async def worker_runs(self) -> bool:
         """Whether the extension's worker is alive; asking does not keep it so."""

@@ -84,8 +84,9 @@ async def test_a_death_around_the_first_word_in_the_journal_sends_the_call_once(
         await at.wake()
         result = await at.result(job)
         assert result.success, result.error
-        lost, made = await operations(at.kit.db, job)
-        # proved by the journal of the next worker, whoever asks it: the bridge, or a look-up
-        assert lost.state in (OperationState.REFUSED, OperationState.VOID)
+        *lost, made = await operations(at.kit.db, job)
+        # proved by the journal of the next worker, whoever asks it: the bridge, or a look-up; on a busy machine the
+        # next call, too, may come before the tab answers
+        assert lost and {one.state for one in lost} <= {OperationState.REFUSED, OperationState.VOID}
         assert made.state is OperationState.DONE
         at.check_books()

@@ -97,7 +97,8 @@ class Quiet:
             stopped = loop.time()
             await self.connected()
             if loop.time() - stopped >= 5:
-                return
+                break
+        await self.at_rest()
 
     async def outage(self, least_s: float, knocks: int) -> None:
         """Nobody is there for so long, and until the extension has found that out so many times."""

@@ -13,6 +13,10 @@ from flowkit_mcp.simulator.state import Lane
 from flowkit_mcp.store.operations import operations
 
 INTENDED = OperationState.INTENDED
+#: So that one that was used before is free whatever the page asks for by itself: only those are resent.
+MORE_CONNECTIONS = """Promise.all(
+    [1, 2, 3, 4].map(() => fetch(location.pathname, { cache: "no-store" }).then((reply) => reply.text()))
+).then(() => {})"""
 
 pytestmark = pytest.mark.browser
 
@@ -22,6 +26,7 @@ async def test_a_copy_that_is_refused_for_its_used_token_does_not_hide_that_the_
     tmp_path: Path, playwright: Playwright, lane: Lane
 ) -> None:
     async with stage(tmp_path, playwright, lane=lane) as at:
+        await at.tab.evaluate(MORE_CONNECTIONS)
         at.sim.fault("YhhmEf", "cut_after")
         job = await at.order_clip()
         version = await at.kit.db.version()
