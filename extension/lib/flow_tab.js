@@ -137,7 +137,11 @@ export class FlowTabs {
       const limitMs = Math.min(times * LOOK_LIMIT_MS, PAGE_LIMIT_MS);
       const { value, documentId } = await runInPage({ tabId: id }, lookAtPage, [], limitMs);
       const seen = await readSeen(value, documentId);
-      if (seen === null) return { ...about, standing: tab.status === "complete" ? "silent" : "loading" };
+      if (seen === null) {
+        // What Chrome says of the tab may be of the page before this one.
+        const loads = tab.status !== "complete" || /** @type {any} */ (value)?.ready === "loading";
+        return { ...about, standing: loads ? "loading" : "silent" };
+      }
       const told = seen.lane !== "labs" || (await this.#askSession(new Page(id, seen)));
       return told ? { ...about, standing: "seen", seen } : { ...about, standing: "silent", late: documentId };
     } catch (error) {
@@ -238,8 +242,8 @@ export class FlowTabs {
     do {
       await new Promise((resolve) => setTimeout(resolve, 250));
       await this.look();
-      // Until the next page is there the old one may still answer.
-    } while (["loading", "outdated"].includes(this.words.state) && Date.now() < until);
+      // Until the next page is there the old one may still answer, or neither.
+    } while (["loading", "outdated", "silent", "frozen"].includes(this.words.state) && Date.now() < until);
   }
 
   /** @param {boolean} shown A check for a person has come up, or gone, while a token was waited for. */

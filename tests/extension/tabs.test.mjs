@@ -183,6 +183,16 @@ test("who is signed in is asked again where the page could not say, and it is no
   await until(() => tabs.words.state === "ready");
 });
 
+test("a page that says itself that it is loading is not called silent, whatever Chrome said of its tab before", async (t) => {
+  const tabs = new FlowTabs(new LabsSessions(), () => {});
+  const shown = tab(1, { page: { ...PAGE, origin: "https://labs.google", ready: "loading" } });
+  await look(t, tabs);
+  assert.equal(tabs.words.state, "loading");
+  shown.page = { ...shown.page, ready: "complete" };
+  t.mock.timers.tick(1_000);
+  await until(() => tabs.words.state === "ready");
+});
+
 test("all who ask for a look while one is under way share the one after it", async (t) => {
   const tabs = new FlowTabs(new LabsSessions(), () => {});
   const shown = tab(1);
