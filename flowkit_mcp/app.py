@@ -19,7 +19,6 @@ from flowkit_mcp.clock import Clock
 from flowkit_mcp.config import Settings
 from flowkit_mcp.domain.models import (
     Account,
-    Gate,
     Job,
     JobState,
     Leader,
@@ -228,13 +227,6 @@ class FlowKit:
 
     def _book(self) -> PairingBook:
         return PairingBook(self.settings.pairing_file, self.clock)
-
-    async def _gate(self, gate: Gate, reason: str | None, message: str | None) -> None:
-        async with self.db.transaction() as tx:
-            await operations.ensure_provider(tx, FLOW, self.clock.now())
-            await operations.set_gate(
-                tx, FLOW, gate, now=self.clock.now(), reason=reason, message=message
-            )
 
     def _wake(self) -> None:
         if self._worker is not None:

@@ -37,15 +37,6 @@ class Stage(StrEnum):
     IMAGE_UPSCALE = "image_upscale"
 
     @property
-    def upstream(self) -> Stage | None:
-        """The stage a take of this stage is made from, within one scene and orientation."""
-        return {
-            Stage.VIDEO: Stage.IMAGE,
-            Stage.UPSCALE: Stage.VIDEO,
-            Stage.IMAGE_UPSCALE: Stage.IMAGE,
-        }.get(self)
-
-    @property
     def media(self) -> MediaKind:
         """What a take of this stage is."""
         clip = self in (Stage.VIDEO, Stage.UPSCALE)

@@ -145,9 +145,9 @@ async def trim(
     length = ((await takes.asset(kit.db, slot.asset_id)).duration_ms or 0) / 1000
     start = start_s or 0.0
     if start < 0 or start >= length or (end_s is not None and not start < end_s <= length + 0.05):
+        end = "the end" if end_s is None else f"{end_s:g} s"
         raise InvalidSetting(
-            f"{start:g} to {'the end' if end_s is None else f'{end_s:g}'} s does not lie in the clip "
-            f"of {length:g} s",
+            f"{start:g} s to {end} does not lie in the clip of {length:g} s",
             hint="Times count in the clip as it was made.",
         )
     async with kit.db.transaction() as tx:

@@ -9,7 +9,7 @@ from typing import Any
 
 from flowkit_mcp.domain.models import Character, Project, Row, Scene, Video
 from flowkit_mcp.errors import Conflict, NotFound
-from flowkit_mcp.store.database import R, Reads, Tx, marks, row, rows, the_row
+from flowkit_mcp.store.database import R, Reads, Tx, row, rows, the_row
 
 _SCENES = """
 SELECT s.id, s.video_id, n.number, s.prompt, s.image_prompt, s.video_prompt, s.narration, s.chain_type,
@@ -351,12 +351,3 @@ async def _free_slug(tx: Tx, taken_sql: str, wanted: str, **args: Any) -> str:
         number += 1
         slug = f"{wanted}-{number}"
     return slug
-
-
-async def ids_in(reads: Reads, model: type[R], table: str, ids: Sequence[str]) -> dict[str, R]:
-    """Rows by id, in one query."""
-    if not ids:
-        return {}
-    names, args = marks(ids, "id")
-    found = await rows(reads, model, f"SELECT * FROM {table} WHERE id IN ({names})", **args)
-    return {str(item.model_dump()["id"]): item for item in found}

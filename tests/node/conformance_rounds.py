@@ -24,7 +24,6 @@ from mcp.types import (
 )
 
 Ctx = Context[Any, Any]
-Question = CreateMessageRequest | ElicitRequest | ListRootsRequest
 
 
 def _form(message: str, field: str, kind: str = "string") -> ElicitRequest:

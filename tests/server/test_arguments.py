@@ -71,7 +71,16 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
     ("update_video", {"video": "Film", "title": "other"}, "CONFLICT: there is a video 'other'"),
     ("update_scene", {"scene": 9, "prompt": "x"}, "NOT_FOUND: scene 9 of which video"),
     ("update_scene", {"scene": 1, "video": "Film"}, "INVALID_SETTING: nothing to change"),
-    ("generate_image", {"video": "Film"}, "INVALID_SETTING: nothing to make is given"),
+    (
+        "generate_image",
+        {"video": "Film"},
+        "INVALID_SETTING: nothing to make is given. Pass scenes or characters, or missing=true",
+    ),
+    (
+        "generate_video",
+        {},
+        "INVALID_SETTING: nothing to make is given. Pass scenes, or missing=true with video.",
+    ),
     (
         "generate_video",
         {"video": "Film", "missing": True, "new_take": True},

@@ -133,7 +133,7 @@ async def test_what_flow_did_otherwise_is_told_with_the_job(talk: Talk) -> None:
 async def test_what_lies_in_flow_is_listed_and_put_away(talk: Talk) -> None:
     await talk.account_seen()
     listed = await talk.do("flow_library", action="list_projects")
-    assert listed["flow_projects"] == [PLACE]
+    assert (listed["flow_projects"], listed["done"]) == ([PLACE], "1 project in Flow")
     page = await talk.do("flow_library", action="list_contents", project="p-1")
     assert page["items"][0] == {"id": "w-1", "title": "A beach", "kind": "image", "prompt": "sand"}
     assert len(page["items"]) == 40 and "skip=40" in page["next"]
@@ -164,7 +164,8 @@ async def test_a_project_in_flow_is_deleted_only_if_the_person_agrees_and_the_ti
     text = await talk.fail("flow_library", **(delete | {"title": "Work"}))
     assert text.startswith("CONFLICT: project 'p-1' is called 'Holiday' in Flow, not 'Work'")
     assert "delete_project" not in [request.action for request in talk.provider.kept]
-    await talk.do("flow_library", **delete)
+    deleted = await talk.do("flow_library", **delete)
+    assert "list_projects" in deleted["next"]
     assert [request.action for request in talk.provider.kept][-1] == "delete_project"
 
 

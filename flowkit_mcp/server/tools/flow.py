@@ -98,7 +98,7 @@ async def _act(
         case "list_projects":
             found = await library.list_projects()
             page = [Place(id=one.id, title=cut(one.title)) for one in found[skip : skip + _PAGE]]
-            done = f"{len(found)} projects in Flow"
+            done = f"{len(found)} project{'s' if len(found) != 1 else ''} in Flow"
             return Kept(done=done, flow_projects=page, next=_more(len(found), skip))
         case "list_contents":
             tiles = await library.contents(project)
@@ -114,9 +114,8 @@ async def _act(
             await library.restore(project, *items)
         case "delete_project":
             await library.delete_project(project, title=title)
-    return Kept(
-        done=f"{action}: done in Flow", next="flow_library(action='list_contents') shows it."
-    )
+    shown_by = "list_projects" if action.endswith("_project") else "list_contents"
+    return Kept(done=f"{action}: done in Flow", next=f"flow_library(action='{shown_by}') shows it.")
 
 
 def _item(tile: FlowItem) -> Item:

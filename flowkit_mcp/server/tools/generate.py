@@ -64,7 +64,7 @@ async def generate_image(
     person if it costs.
     """
     kit = kit_of(ctx)
-    _something(scenes or characters, missing, new_take)
+    _something(scenes or characters, missing, new_take, "scenes or characters")
     batch = Batch(kit, again="call generate_image again", only_missing=missing)
     home = await _home(
         kit, video, project, scenes, needed=missing or bool(scenes and (video or project))
@@ -157,7 +157,7 @@ async def generate_video(
     """Make clips of scenes: from their first frames (generate_image first), from pictures of their cast, from words, or
     from the clip they continue. Asks the person, with the price of all.
     """
-    _something(scenes, missing, new_take)
+    _something(scenes, missing, new_take, "scenes")
     batch = Batch(kit_of(ctx), again="call generate_video again", only_missing=missing)
 
     def planning(scene: Scene, side: Orientation) -> Awaitable[Planned]:
@@ -194,7 +194,7 @@ async def upscale(
     """Make larger versions of clips or first frames in use, kept beside them. Asks the person if it
     costs.
     """
-    _something(scenes, missing, new_take)
+    _something(scenes, missing, new_take, "scenes")
     stage, size = _larger(what, resolution)
     batch = Batch(kit_of(ctx), again="call upscale again", only_missing=missing)
 
@@ -229,16 +229,16 @@ def _larger(what: str, resolution: str | None) -> tuple[Stage, str]:
 # ---- what is meant -------------------------------------------------------------------------------
 
 
-def _something(named: object, missing: bool, new_take: bool) -> None:
+def _something(named: object, missing: bool, new_take: bool, nameable: str) -> None:
     if missing and new_take:
         raise InvalidSetting(
             "missing and new_take contradict each other",
-            hint="For another take name the scenes or characters.",
+            hint=f"For another take name the {nameable}.",
         )
     if not named and not missing:
         raise InvalidSetting(
             "nothing to make is given",
-            hint="Pass scenes=[…] (or characters=[…]), or missing=true with video.",
+            hint=f"Pass {nameable}, or missing=true with video.",
         )
 
 
