@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image, UnidentifiedImageError
 
@@ -143,28 +143,18 @@ class OrderDesk:
         if there is not None and (there.status.pending or there.status is Status.DONE):
             return there, False
         width, height = video_size(usage.resolution, source.aspect)
-        media = source.model_copy(
-            update={
-                "id": media_id,
-                "mode": "upscale",
-                "model": usage.key,
-                "width": width,
-                "height": height,
-                "inputs": [Input(id=source.id, use="source")],
-                "status": Status.SCHEDULED,
-                "reason": None,
-                "poster": False,
-                "ready": False,
-                "bytes": None,
-                "created_at": self._service.clock.now(),
-                "rpc": order.rpc,
-                "cost": cost,
-                "client_seed": order.identity.media_seed,
-                "workflow_seed": None,
-                "fate": None,
-                "stuck": False,
-                "handle": None,
-            }
+        media = self._larger(
+            source,
+            id=media_id,
+            mode="upscale",
+            model=usage.key,
+            width=width,
+            height=height,
+            rpc=order.rpc,
+            cost=cost,
+            client_seed=order.identity.media_seed,
+            stuck=False,
+            handle=None,
         )
         self._service.add(media, order.identity.batch)
         return media, True
@@ -185,29 +175,34 @@ class OrderDesk:
         if len(recent) >= self._switches.picture_upscale_burst:
             raise Refusal(Grpc.RESOURCE_EXHAUSTED, "UNUSUAL_ACTIVITY_TOO_MUCH_TRAFFIC")
         factor = 2 if size == "2K" else 4
-        media = source.model_copy(
-            update={
-                "id": random_id(),
-                "mode": "image_upscale",
-                "model": usage.key,
-                "width": source.width * factor,
-                "height": source.height * factor,
-                "inputs": [Input(id=source.id, use="source")],
-                "status": Status.SCHEDULED,
-                "reason": None,
-                "poster": False,
-                "ready": False,
-                "bytes": None,
-                "created_at": self._service.clock.now(),
-                "rpc": rpc,
-                "cost": cost,
-                "client_seed": None,
-                "workflow_seed": None,
-                "fate": None,
-            }
+        media = self._larger(
+            source,
+            id=random_id(),
+            mode="image_upscale",
+            model=usage.key,
+            width=source.width * factor,
+            height=source.height * factor,
+            rpc=rpc,
+            cost=cost,
+            client_seed=None,
         )
         self._service.add(media, None)
         return media
+
+    def _larger(self, source: Media, **own: Any) -> Media:
+        """Another medium after this one, ordered now."""
+        anew = {
+            "inputs": [Input(id=source.id, use="source")],
+            "status": Status.SCHEDULED,
+            "reason": None,
+            "poster": False,
+            "ready": False,
+            "bytes": None,
+            "created_at": self._service.clock.now(),
+            "workflow_seed": None,
+            "fate": None,
+        }
+        return source.model_copy(update=anew | own)
 
     def upload(
         self, account: Account, project_id: str | None, name: str, data: bytes, identity: Identity

@@ -26,6 +26,7 @@ from flowkit_mcp.bridge.protocol import (
     Ping,
     Pong,
     Proof,
+    Welcome,
     dump,
     parse_from_server,
 )
@@ -350,3 +351,18 @@ async def bare(port: int) -> AsyncIterator[BareExtension]:
         user_agent_header=None,
     ) as link:
         yield BareExtension(link)
+
+
+@contextlib.asynccontextmanager
+async def joined(
+    world: World, instance: str = INSTANCE, journal: dict[str, Phase] | None = None
+) -> AsyncIterator[BareExtension]:
+    """A bare extension past the handshake."""
+    key = world.book.key_for(instance, pairing=False)
+    if key is None:
+        key = pairing.profile_key(world.book.issue_code(world.port).secret, instance)
+        world.book.confirm(instance, key, "bare")
+    async with bare(world.port) as extension:
+        await extension.greet(key, instance=instance, journal=journal)
+        assert isinstance(await extension.receive(), Welcome)
+        yield extension

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from bridge_world import CREDITS, IMAGE, INSTANCE, SHORT, BareExtension, World, bare, kill
+from bridge_world import CREDITS, IMAGE, INSTANCE, SHORT, World, joined, kill
 
-from flowkit_mcp.bridge.pairing import profile_key
 from flowkit_mcp.bridge.protocol import (
     SILENCE_LIMIT_S,
     Ack,
@@ -23,7 +20,6 @@ from flowkit_mcp.bridge.protocol import (
     Resend,
     Result,
     Standing,
-    Welcome,
     Withdraw,
 )
 from flowkit_mcp.errors import NotConnected, Transient
@@ -39,21 +35,6 @@ def pay(world: World, id: str = "op-1", **options: Any) -> asyncio.Task[Result]:
             "image.generate", IMAGE, lane="batchexecute", paid=True, credits=3, id=id, **options
         )
     )
-
-
-@contextlib.asynccontextmanager
-async def joined(
-    world: World, instance: str = INSTANCE, journal: dict[str, Phase] | None = None
-) -> AsyncIterator[BareExtension]:
-    """A bare extension past the handshake."""
-    key = world.book.key_for(instance, pairing=False)
-    if key is None:
-        key = profile_key(world.book.issue_code(world.port).secret, instance)
-        world.book.confirm(instance, key, "bare")
-    async with bare(world.port) as extension:
-        await extension.greet(key, instance=instance, journal=journal)
-        assert isinstance(await extension.receive(), Welcome)
-        yield extension
 
 
 def answered(id: str, body: str = "answer") -> Result:

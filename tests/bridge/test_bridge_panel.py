@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator
 
 import pytest
-from bridge_world import IMAGE, INSTANCE, SHORT, BareExtension, World, bare
+from bridge_world import IMAGE, INSTANCE, SHORT, BareExtension, World, bare, joined
 from pydantic import ValidationError
 
 from flowkit_mcp.bridge.pairing import profile_key
@@ -38,21 +38,6 @@ def queue(*ids: int) -> Queue:
         QueuedJob(id=id, what="scene 1 vertical clip", state="queued", credits=10) for id in ids
     ]
     return Queue(jobs=jobs)
-
-
-@contextlib.asynccontextmanager
-async def joined(
-    world: World, instance: str = INSTANCE, journal: dict[str, Phase] | None = None
-) -> AsyncGenerator[BareExtension]:
-    """A bare extension past the handshake."""
-    key = world.book.key_for(instance, pairing=False)
-    if key is None:
-        key = profile_key(world.book.issue_code(world.port).secret, instance)
-        world.book.confirm(instance, key, "bare")
-    async with bare(world.port) as extension:
-        await extension.greet(key, instance=instance, journal=journal)
-        assert isinstance(await extension.receive(), Welcome)
-        yield extension
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from bridge_world import INSTANCE, SIMULATED, BareExtension, bare
 
+from flowkit_mcp import FlowKit, Settings
 from flowkit_mcp.bridge.host import BridgeHost
 from flowkit_mcp.bridge.pairing import PairingBook, profile_key
 from flowkit_mcp.bridge.protocol import (
@@ -378,6 +380,27 @@ async def test_a_port_that_another_program_has_is_named_with_its_next_step(tmp_p
         state = await operations.provider_state(db, "flow")
         said = connection(state, led=True, paired=1, simulated=False, now=1)
         assert said == Connection(state="port_taken", what="port 5 is in use", next="Stop it.")
+
+
+async def test_a_port_that_stays_taken_is_logged_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(contact, "PORT_RETRY_S", 0.01)
+    tried, third, start = 0, asyncio.Event(), BridgeHost.start
+
+    async def counted(host: BridgeHost) -> None:
+        nonlocal tried
+        tried += 1
+        if tried == 3:
+            third.set()
+        await start(host)
+
+    monkeypatch.setattr(BridgeHost, "start", counted)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(library=tmp_path, port=taken.getsockname()[1])
+        async with FlowKit.open(settings), asyncio.timeout(60):
+            await third.wait()
+    assert caplog.text.count("is in use by another program") == 1
 
 
 def test_trouble_with_the_own_facts_names_file_and_field(tmp_path: Path) -> None:

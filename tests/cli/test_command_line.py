@@ -108,6 +108,14 @@ def test_an_error_is_one_line_with_a_code_and_the_next_step(
     assert not shell.library.exists(), "looking makes nothing"
 
 
+def test_a_library_that_is_a_file_is_told_with_the_next_step(shell: Shell) -> None:
+    shell.library.write_text("mine", encoding="utf-8")
+    for command in ("status", "worker"):
+        told = shell(command)
+        assert told.returncode == 1
+        assert told.stderr.endswith("Choose another folder with --library.\n"), told.stderr
+
+
 def test_pair_prints_a_code_that_only_its_owner_can_read(shell: Shell) -> None:
     told = shell("pair")
     line = told.stdout.splitlines()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -100,6 +101,22 @@ async def test_who_has_the_port_is_named(settings: Settings) -> None:
         told = (await checks(settings.model_copy(update={"port": port})))["bridge"]
         assert told.verdict == "broken" and f"process {os.getpid()}" in told.found
     assert ports.owner(port) is None
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="lsof may not be there")
+async def test_who_has_the_port_is_named_also_while_flowkit_waits_for_it(
+    settings: Settings,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        mine = settings.model_copy(update={"port": taken.getsockname()[1]})
+        async with FlowKit.open(mine) as kit, asyncio.timeout(60):
+            version = await kit.db.version()
+            while (await kit.status()).browser.state != "port_taken":
+                version = await kit.db.changed(version, None)
+            told = await checks(mine)
+    assert told["worker"].found.startswith(f"process {os.getpid()} works this library")
+    assert told["bridge"].verdict == "broken"
+    assert f"process {os.getpid()}" in told["bridge"].found
 
 
 def test_what_lsof_and_netstat_say_is_read() -> None:

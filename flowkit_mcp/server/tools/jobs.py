@@ -41,7 +41,8 @@ BEAT_S = 8.0
 _LISTED = 24
 _MOST = 500
 _FIRST_EVENTS, _LAST_EVENTS = 8, 20
-_STATES: dict[str, tuple[JobState, ...]] = {
+Shown = Literal["all", "open", "attention", "ended"]
+_STATES: dict[Shown, tuple[JobState, ...]] = {
     "all": (),
     "open": (*MOVING, JobState.NEEDS_ATTENTION),
     "attention": (JobState.NEEDS_ATTENTION,),
@@ -143,15 +144,33 @@ async def _meant(
 ) -> list[int]:
     if jobs:
         return list(dict.fromkeys(job_id(job) for job in jobs))
+    found = await _found(kit, "open", video, project, limit=_MOST)
+    return sorted(job.id for job in found)
+
+
+async def _found(
+    kit: FlowKit,
+    show: Shown,
+    video: str | None,
+    project: str | None,
+    *,
+    limit: int,
+    before: int | None = None,
+) -> list[Job]:
+    """Newest first: of one video, of one project, or of the whole library."""
     project_id = video_id = None
     if video is not None:
         video_id = (await find_video(kit, video, project)).id
     elif project is not None:
         project_id = (await Project.get(kit, project)).id
-    found = await find_jobs(
-        kit, states=_STATES["open"], project_id=project_id, video_id=video_id, limit=_MOST
+    return await find_jobs(
+        kit,
+        states=_STATES[show],
+        project_id=project_id,
+        video_id=video_id,
+        before=before,
+        limit=limit,
     )
-    return sorted(job.id for job in found)
 
 
 async def _watch(ctx: Ctx, kit: FlowKit, ids: list[int], max_wait_s: float) -> list[Job]:
@@ -202,7 +221,7 @@ def _after(jobs: list[Job]) -> str:
 async def list_jobs(
     ctx: Ctx,
     job: Annotated[JobName | None, Field(description="Only this one, with its history")] = None,
-    show: Literal["all", "open", "attention", "ended"] = "all",
+    show: Shown = "all",
     video: InVideo = None,
     project: InProject = None,
     before: Annotated[int | None, Field(description="Job number, for older ones")] = None,
@@ -212,19 +231,7 @@ async def list_jobs(
     kit = kit_of(ctx)
     if job is not None:
         return reply(*await one_job(kit, job_id(job)))
-    project_id = video_id = None
-    if video is not None:
-        video_id = (await find_video(kit, video, project)).id
-    elif project is not None:
-        project_id = (await Project.get(kit, project)).id
-    found = await find_jobs(
-        kit,
-        states=_STATES[show],
-        project_id=project_id,
-        video_id=video_id,
-        before=before,
-        limit=limit + 1,
-    )
+    found = await _found(kit, show, video, project, limit=limit + 1, before=before)
     page = found[:limit]
     lines, _ = await job_lines(kit, page)
     step = _after(page) if page else "There are no such jobs."
