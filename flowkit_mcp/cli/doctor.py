@@ -61,7 +61,7 @@ async def examine(settings: Settings) -> AsyncGenerator[Check]:
     for check in contents:
         yield check
     yield _leader(status, led)
-    yield await asyncio.to_thread(_port, settings, led)
+    yield await asyncio.to_thread(_port, settings, status, led)
     for check in _flow(settings, status, led):
         yield check
 
@@ -210,9 +210,10 @@ def _leader(status: Status | None, led: bool) -> Check:
     return Check(name="worker", verdict="ok", found=found)
 
 
-def _port(settings: Settings, led: bool) -> Check:
+def _port(settings: Settings, status: Status | None, led: bool) -> Check:
     in_use = taken(settings.port)
-    if in_use and not led:
+    waited_for = status is not None and status.browser.state == "port_taken"
+    if in_use and (waited_for or not led):
         return Check(
             name="bridge",
             verdict="broken",

@@ -152,7 +152,10 @@ def _kind(settings: Settings) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise InvalidSetting(f"{mark} cannot be read: {error.strerror}") from error
+        raise InvalidSetting(
+            f"{mark} cannot be read: {error.strerror}",
+            hint="Choose another folder with --library.",
+        ) from error
     if kind not in ("simulated", "real"):
         raise InvalidSetting(f"{mark} says neither simulated nor real", hint=f"Delete {mark}.")
     return kind

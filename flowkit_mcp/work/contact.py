@@ -102,7 +102,8 @@ class Contact:
     # ---- the port ----------------------------------------------------------------------------
 
     async def _bind(self) -> None:
-        """A port held by another program is reported and waited for: never killed, never drifted from."""
+        """A port held by another program is reported, once, and waited for: never killed, never drifted from."""
+        told = ""
         while True:
             state = await self._state()
             ours = state.reason == PORT_TAKEN
@@ -111,13 +112,16 @@ class Contact:
             except Conflict as error:
                 if state.gate is Gate.OPEN or ours:  # closed for another reason it stays as it is
                     await self._gate(Gate.BLOCKED, PORT_TAKEN, f"{error.message}. {error.hint}")
-                log.warning("%s", error)
+                trouble = str(error)
             except OSError as error:
-                log.error("cannot listen on port %d: %s", self._host.port, error)
+                trouble = f"cannot listen on port {self._host.port}: {error}"
             else:
                 if ours:
                     await self._gate(Gate.OPEN, None, None)
                 return
+            if trouble != told:
+                log.warning("%s", trouble)
+            told = trouble
             await asyncio.sleep(RETRY_S)
 
     async def _gate(self, gate: Gate, reason: str | None, message: str | None) -> None:

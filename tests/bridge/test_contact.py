@@ -385,7 +385,7 @@ async def test_a_port_that_another_program_has_is_named_with_its_next_step(tmp_p
 async def test_a_port_that_stays_taken_is_logged_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(contact, "PORT_RETRY_S", 0.01)
+    monkeypatch.setattr(contact, "RETRY_S", 0.01)
     tried, third, start = 0, asyncio.Event(), BridgeHost.start
 
     async def counted(host: BridgeHost) -> None:
