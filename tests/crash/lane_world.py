@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -25,7 +26,7 @@ from lane_actors import Bomb, settings_of
 from tally import TALLY
 
 from flowkit_mcp import FlowKit, Orientation, Project, Scene
-from flowkit_mcp.cli.ports import free_ports
+from flowkit_mcp.cli.ports import HOST, free_ports
 from flowkit_mcp.clock import Clock
 from flowkit_mcp.domain.models import Job, JobState
 from flowkit_mcp.errors import Conflict
@@ -92,6 +93,7 @@ class LaneWorld:
     def __init__(self, folder: Path, lane: str, chaos: int | None = None) -> None:
         self.folder, self.lane, self._chaos = folder, lane, chaos
         self.port, sim_port = free_ports(2)
+        self._kept = _keep(self.port)
         self.simulator = f"http://127.0.0.1:{sim_port}"
         self.bomb = Bomb(folder)
         self._numbers = itertools.count(1)
@@ -133,6 +135,7 @@ class LaneWorld:
     def close(self) -> None:
         for process in (self.browser, self._sim):
             process.kill()
+        self._kept.close()
         met = self.folder / "faults"  # what was ordered may never have been met
         TALLY.add(faults=len(met.read_text(encoding="utf-8").splitlines()) if met.exists() else 0)
 
@@ -335,6 +338,14 @@ def lane_world(folder: Path, lane: str, chaos: int | None = None) -> Generator[L
         yield world
     finally:
         world.close()
+
+
+def _keep(port: int) -> socket.socket:
+    """A server may listen there all the same; while none does, it is no other test's free port (`free_ports`)."""
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind((HOST, port))
+    return kept
 
 
 def _until(true: Callable[[], bool]) -> None:

@@ -28,6 +28,15 @@ async def account_seen(kit: FlowKit) -> None:
         version = await kit.db.changed(version, 5)
 
 
+async def away(kit: FlowKit, provider: FakeProvider) -> None:
+    """The browser goes away, and the worker has seen it: nothing more is claimed for it."""
+    provider.connected = False
+    kit._wake()
+    version = await kit.db.version()
+    while (state := await kit.provider_state()) is None or state.connected:
+        version = await kit.db.changed(version, 5)
+
+
 async def with_image(kit: FlowKit) -> Scene:
     """Once the account is seen: one scene, and its horizontal image is there."""
     await account_seen(kit)

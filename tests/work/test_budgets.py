@@ -7,7 +7,7 @@ import time
 
 import pytest
 from fake_provider import Accepted, FakeProvider
-from film import account_seen, good, two_scenes
+from film import account_seen, away, good, two_scenes
 
 from flowkit_mcp import FlowKit, Orientation
 from flowkit_mcp.domain.models import Job, JobState
@@ -50,7 +50,7 @@ async def test_a_budget_lowered_meanwhile_stops_a_waiting_job_before_anything_is
     project, _, first, _ = await two_scenes(kit)
     good(await first.execute_generate_image(H))
     submits = provider.submits
-    provider.connected = False
+    await away(kit, provider)
     job = await first.generate_video(H, mode="start")
     await money.set_project_budget(kit, project.id, 11)
     provider.connected = True
@@ -72,7 +72,7 @@ async def test_what_is_in_the_queue_counts_so_that_two_jobs_are_not_promised_the
     project, _, first, second = await two_scenes(kit)
     for scene in (first, second):
         good(await scene.execute_generate_image(H))
-    provider.connected = False
+    await away(kit, provider)
     await money.set_project_budget(kit, project.id, 23)
     await first.generate_video(H, mode="start")
     again = await first.generate_video(H, mode="start")
@@ -116,7 +116,7 @@ async def test_many_jobs_at_once_never_spend_more_than_the_budget(
 ) -> None:
     project, video, *_ = await two_scenes(kit)
     scenes = [await video.add_scene(f"Thing {n}") for n in range(6)]
-    provider.connected = False
+    await away(kit, provider)
     ids = [(await scene.generate_video(H, mode="text")).id for scene in scenes]
     await money.set_project_budget(kit, project.id, 30)  # two of six
     provider.connected = True

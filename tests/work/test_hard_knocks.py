@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of, with_image
+from film import account_seen, away, good, scene_of, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Settings, Video
 from flowkit_mcp.domain.models import Account, Gate, JobState, OperationState
@@ -34,7 +34,7 @@ async def test_nothing_is_sent_for_the_account_of_last_time(settings: Settings) 
     yesterday = FakeProvider(label="mai")
     async with FlowKit.open(settings, provider=yesterday) as kit:
         scene = await with_image(kit)
-        yesterday.connected = False
+        await away(kit, yesterday)
         job = await scene.generate_image(V)
     today = SlowToTell(label="minh")
     async with FlowKit.open(settings, provider=today) as kit:
@@ -117,7 +117,7 @@ async def test_a_job_that_cannot_be_read_ends_alone(kit: FlowKit, provider: Fake
     await account_seen(kit)
     scene = await scene_of(kit)
     generation = await _generation(kit)
-    provider.connected = False
+    await away(kit, provider)
     broken = await scene.generate_image(H)
     async with kit.db.transaction() as tx:
         await tx.run("UPDATE job SET request = '{}'")

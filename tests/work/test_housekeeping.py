@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of, with_image
+from film import account_seen, away, good, scene_of, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Settings
 from flowkit_mcp.domain.models import Gate, Job, JobState
@@ -66,8 +66,7 @@ async def test_it_goes_on_while_submits_are_paused_but_not_without_a_browser(
     held = await scene.generate_image(H)
     assert (await _run(kit, LIST)).state is JobState.SUCCEEDED
     assert (await held.state()).state is JobState.QUEUED and provider.submits == 0
-    provider.connected = False
-    kit._wake()
+    await away(kit, provider)
     job, _ = await kit.enqueue(TRASH)
     assert (await kit.wait(job.id, 0.2)).state is JobState.QUEUED
     provider.connected = True
@@ -120,7 +119,7 @@ async def test_too_fast_means_later_and_not_again_at_once(
 async def test_two_names_for_the_same_thing_are_given_in_the_order_asked(
     kit: FlowKit, provider: FakeProvider
 ) -> None:
-    provider.connected = False
+    await away(kit, provider)
     asked = [
         Housekeeping(action="rename_project", project="rp", title=f"Name {n}") for n in range(5)
     ]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from fake_provider import Accepted, FakeProvider
-from film import account_seen, good, scene_of
+from film import account_seen, away, good, scene_of
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings
 from flowkit_mcp.domain.models import JobState
@@ -81,7 +81,7 @@ async def test_jobs_left_running_by_a_dead_leader_are_orphans_at_once(
         provider.connected = True
         kit._wake()
         await account_seen(kit)
-        provider.connected = False
+        await away(kit, provider)
         unsent = await scene.generate_image(H)
         sent = await scene.generate_image(Orientation.VERTICAL)
     accepted = FakeProvider(ledger=provider.ledger)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of, two_scenes, with_image
+from film import account_seen, away, good, scene_of, two_scenes, with_image
 
 from flowkit_mcp import FlowKit, Orientation
 from flowkit_mcp.domain.models import Gate, JobState, OperationState, Stage
@@ -283,7 +283,7 @@ async def test_jobs_wait_for_the_browser_and_go_on_when_it_is_back(
     scene = await scene_of(kit)
     provider.script = [NotConnected("the browser went away")]
     good(await scene.execute_generate_image(H))
-    provider.connected = False
+    await away(kit, provider)
     job = await scene.generate_image(V)
     assert (await kit.wait(job.id, 0.3)).state is JobState.QUEUED
     provider.connected = True
@@ -329,7 +329,7 @@ async def test_a_continuation_edits_its_parents_image_and_the_parents_clip_ends_
 
 async def test_cancelling_a_queued_job_costs_nothing(kit: FlowKit, provider: FakeProvider) -> None:
     scene = await scene_of(kit)
-    provider.connected = False
+    await away(kit, provider)
     job = await scene.generate_image(H)
     assert (await job.cancel()).state is JobState.CANCELLED
     with pytest.raises(Conflict):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, with_image
+from film import account_seen, away, good, with_image
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings
 from flowkit_mcp.domain.models import JobState, OperationState
@@ -56,7 +56,7 @@ async def last_state(kit: FlowKit, job: Job) -> OperationState:
 async def test_what_was_queued_in_the_copy_and_paid_since_is_not_paid_again(
     kit: FlowKit, provider: FakeProvider, scene: Scene, tmp_path: Path
 ) -> None:
-    provider.connected = False
+    await away(kit, provider)
     job = await scene.generate_video(H)
     copy = await copied(kit)
     assert (await kit.job(job.id)).state is JobState.QUEUED, "only the copy is disarmed"
@@ -154,7 +154,7 @@ async def test_an_accepted_clip_in_the_copy_comes_home_by_itself(
 async def test_what_waits_for_a_budget_in_the_copy_does_not_go_on_when_it_is_raised(
     kit: FlowKit, provider: FakeProvider, scene: Scene, tmp_path: Path
 ) -> None:
-    provider.connected = False
+    await away(kit, provider)
     job = await scene.generate_video(H)
     await set_day_budget(kit, 5)
     provider.connected = True

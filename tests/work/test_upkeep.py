@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fake_provider import FakeProvider
-from film import account_seen, good, scene_of, with_image, workshop_of
+from film import account_seen, away, good, scene_of, with_image, workshop_of
 
 from flowkit_mcp import FlowKit, Orientation, Scene, Settings, Video
 from flowkit_mcp.clock import Clock
@@ -113,7 +113,7 @@ async def test_history_is_forgotten_after_three_months_and_the_ledger_never(
     scene = await scene_of(kit)
     result = await scene.execute_generate_image(H)
     good(result)
-    provider.connected = False
+    await away(kit, provider)
     waiting = await scene.generate_image(H, new_take=True)
     clock.ahead_ms = KEPT_EVENTS_MS + 60_000
     assert await upkeep_of(kit, provider, clock).prune() > 3
