@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 HOST = "127.0.0.1"
 #: Outgoing connections are given higher ones (on Linux from 32768): such a port may be gone when it is wanted.
 _NOBODYS = range(20_000, 32_000)
+_CLASSES = 7
 
 
 def taken(port: int) -> bool:
@@ -79,11 +81,13 @@ def _by_netstat(text: str, port: int) -> str | None:
 
 def free_ports(count: int) -> list[int]:
     """Different ones that nobody uses at this moment, and that no passing connection will have taken in the next."""
+    # Two processes that look at once are to find different ones: a port is free until whoever found it listens.
+    ours = _NOBODYS[os.getpid() % _CLASSES :: _CLASSES]
     found: list[int] = []
     with ExitStack() as stack:
         while len(found) < count:
             probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            port = secrets.choice(_NOBODYS)
+            port = secrets.choice(ours)
             with suppress(OSError):  # it is in use
                 probe.bind((HOST, port))
                 found.append(port)

@@ -10,7 +10,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from stack.whole import free_port
+
+from flowkit_mcp.cli.ports import free_ports
 
 pytestmark = pytest.mark.e2e  # a simulator that draws, and a script, as processes
 
@@ -20,10 +21,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 @pytest.fixture
 def env(tmp_path: Path) -> Generator[dict[str, str]]:
     """The environment of a script beside a running simulator, both with a library and ports of their own."""
-    port = free_port()
+    port, bridge = free_ports(2)
     env = os.environ | {
         "FLOWKIT_LIBRARY": str(tmp_path / "library"),
-        "FLOWKIT_PORT": str(free_port()),
+        "FLOWKIT_PORT": str(bridge),
         "FLOWKIT_SIMULATOR": f"http://127.0.0.1:{port}",
     }
     command = [
