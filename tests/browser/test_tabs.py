@@ -153,6 +153,11 @@ async def test_a_discarded_tab_is_a_state_of_its_own_and_a_click_on_it_helps(
         )
         assert discarded
         await expect(panel.locator("#flow-state")).to_contain_text("unloaded the Flow tab")
+        job = await at.order_clip()
+        await panel.get_by_role("button", name="Show the tab").click()
+        result = await at.result(job)
+        assert result.success, result.error
+        at.check_books()
 
 
 async def test_without_a_tab_the_panel_offers_one_and_opens_none_by_itself(
